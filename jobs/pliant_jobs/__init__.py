@@ -1,0 +1,1 @@
+"""The jobs of Pliant: every command is a Config, a run(config) and a main()."""

@@ -1,0 +1,1 @@
+"""The service edge of Pliant: operations on Ray Serve, over HTTP and gRPC."""
