@@ -1,0 +1,16 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """The one local Ray of a test run."""
+    from pliant_jobs.session import ray_session as session
+
+    with session():
+        yield
