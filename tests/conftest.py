@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,7 @@ def ray_session() -> Iterator[None]:
 
     with session():
         yield
+
+
+settings.register_profile("pliant", deadline=None, derandomize=True)
+settings.load_profile("pliant")

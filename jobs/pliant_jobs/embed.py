@@ -5,7 +5,6 @@ discover -> read -> chunk -> prepare -> embed + upsert, as one streaming Ray Dat
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,9 +18,10 @@ from pliant_jobs.embed_config import EmbedConfig
 from pliant_jobs.report import EmbedReport, Rows, Sources, Stage, readable, write_json
 
 if TYPE_CHECKING:
-    from pliant.encoder import Encoder
     from pliant.ingest.discover import Source
     from pliant.store.milvus import MilvusStore
+
+    from pliant.encoder import Encoder
     from pliant_jobs.progress import Progress
     from pliant_jobs.tally import Tally
 
@@ -117,8 +117,9 @@ class _Job:
         sources = self._discover()
         if not sources:
             return
-        from pliant.encoder import load
         from pliant.store.milvus import MilvusStore
+
+        from pliant.encoder import load
 
         config = self._config
         encoder = load(config.model)
@@ -147,6 +148,7 @@ class _Job:
         self, store: MilvusStore, encoder: Encoder, sources: Sequence[Source], *, existed: bool
     ) -> None:
         from pliant.store.schema import CollectionSpec
+
         from pliant_jobs.metadata import metadata_fields
 
         read_options = self._config.read_options()

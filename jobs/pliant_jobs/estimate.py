@@ -16,8 +16,9 @@ from pliant.config import Config
 from pliant_jobs.embed_config import EmbedConfig
 
 if TYPE_CHECKING:
-    from pliant.encoder import Encoder
     from pliant.ingest.discover import Source
+
+    from pliant.encoder import Encoder
 
 BYTES_A_ROW = {
     "text": 1_000,
@@ -52,8 +53,9 @@ def expected_rows(sources: Sequence[Source]) -> int:
 
 def dry_run(config: EmbedConfig) -> int:
     """Count sources and bytes, estimate the time by encoding for a second; writes nothing."""
-    from pliant.encoder import load
     from pliant.ingest.discover import Source, discover
+
+    from pliant.encoder import load
 
     found = list(discover(config.sources, config.discover_options()))
     sources = [source for source in found if isinstance(source, Source)]
@@ -92,7 +94,9 @@ def _rows(source: Source) -> int:
 
 
 def _rows_per_s(encoder: Encoder) -> float:
-    texts = ["A sentence of ordinary length, such as a chunk of a document holds many of. " * 8] * 16
+    texts = [
+        "A sentence of ordinary length, such as a chunk of a document holds many of. " * 8
+    ] * 16
     encoder.encode(texts[:1])
     started, rows = time.perf_counter(), 0
     while time.perf_counter() - started < 1:

@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
+from pliant.ingest.failure import Failure
 from ray.data import ActorPoolStrategy, Dataset
 
 from pliant.config import Config
-from pliant.errors import InvalidInputError
-from pliant.ingest.failure import Failure
 
 if TYPE_CHECKING:
     import numpy as np
+    from pliant.store.milvus import MilvusStore
 
     from pliant.encoder import Encoder
-    from pliant.store.milvus import MilvusStore
 
 FAILURE_COLUMNS = pa.struct(
     [(name, pa.string()) for name in ("source", "locator", "stage", "error", "message")]
@@ -91,8 +90,9 @@ class EmbedStage:
     """The actor of the embedding stage: one encoder and one connection to the store."""
 
     def __init__(self, task: EmbedTask) -> None:
-        from pliant.encoder import load
         from pliant.store.milvus import MilvusStore
+
+        from pliant.encoder import load
 
         self._task = task
         self._store: MilvusStore = MilvusStore.open(task.uri, token=task.token, start=False)

@@ -69,8 +69,8 @@ def readable(report: EmbedReport) -> str:
     lines = [
         f"{report.collection}: {rows.written:,} rows written from {sources.embedded:,} sources"
         + (f" ({kinds})" if kinds else ""),
-        f"  {report.seconds:.1f} s in all, {report.startup_s:.1f} s of it start-up; "
-        f"{report.rows_per_s:.1f} rows/s; peak memory {report.peak_memory_bytes / 2**30:.2f} GiB",
+        f"  {report.seconds:.1f} s ({report.startup_s:.1f} s start-up), "
+        + f"{report.rows_per_s:.1f} rows/s, {report.peak_memory_bytes / 2**30:.2f} GiB at the peak",
         f"  model {report.model}, sub-network {report.subnetwork}, space {report.space_id}",
     ]
     if rows.deleted:

@@ -16,7 +16,6 @@ from pliant.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import numpy as np
-
     from pliant.store.milvus import Hit, MilvusStore
 
 SNIPPET_CHARS = 160
@@ -95,11 +94,10 @@ def run(config: SearchConfig) -> SearchReport:
         return _answer(config, content, store, config.model or info.model)
 
 
-def _answer(
-    config: SearchConfig, content: Content, store: MilvusStore, model: str
-) -> SearchReport:
-    from pliant.encoder import load
+def _answer(config: SearchConfig, content: Content, store: MilvusStore, model: str) -> SearchReport:
     from pliant.store.milvus import Query
+
+    from pliant.encoder import load
 
     encoder = load(model)
     subnetwork = encoder.subnetwork(config.subnetwork)

@@ -73,7 +73,7 @@ def _native_noise_to_log() -> Iterator[None]:
     os.dup2(log, 2)
     os.close(log)
     if _is_descriptor(before, 2):
-        sys.stderr = open(ours, "w", buffering=1, encoding=before.encoding, closefd=False)
+        sys.stderr = os.fdopen(ours, "w", buffering=1, encoding=before.encoding, closefd=False)
     try:
         yield
     finally:
@@ -137,7 +137,7 @@ def _temp_folder() -> Path:
 def _log_folder() -> str:
     import ray
 
-    node = ray._private.worker.global_worker.node  # noqa: SLF001 no public way to the log folder
+    node = ray._private.worker.global_worker.node
     return node.get_logs_dir_path() if node else ""
 
 

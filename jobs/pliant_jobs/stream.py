@@ -18,10 +18,10 @@ from pliant_jobs.session import Session, ray_session
 from pliant_jobs.stop import listen
 
 if TYPE_CHECKING:
+    from pliant.ingest.discover import Source
     from ray.data import Dataset
 
     from pliant.encoder import Encoder
-    from pliant.ingest.discover import Source
 
 TICK_S = 0.25
 
@@ -87,7 +87,7 @@ class _Consumer:
     """Iterates the dataset in a thread of its own."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._queue: queue.Queue[dict[str, Any] | BaseException | None] = queue.Queue(maxsize=64)
+        self._queue: queue.Queue[dict[str, Any] | BaseException | None] = queue.Queue()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(dataset,), daemon=True)
         self._thread.start()
@@ -132,7 +132,7 @@ def _readable(error: BaseException, session: Session) -> PliantError:
         cause = inner
     if isinstance(cause, PliantError):
         return cause
-    text = str(cause).strip().splitlines() or [""]
+    last = (str(cause).strip().splitlines() or [""])[-1][:300]
     return UnavailableError(
-        f"the pipeline stopped: {type(cause).__name__}: {text[-1][:300]}\nRay's logs: {session.logs}"
+        f"the pipeline stopped: {type(cause).__name__}: {last}\nRay's logs: {session.logs}"
     )

@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
-
 from pliant.ingest.failure import Failure
 
 FAILED_TABLE = pa.schema(
