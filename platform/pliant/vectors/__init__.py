@@ -1,0 +1,1 @@
+"""Embeddings and their arithmetic, in numpy."""
