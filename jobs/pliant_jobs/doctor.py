@@ -89,7 +89,7 @@ def _packages() -> tuple[str, str]:
 
 
 def _cpu() -> tuple[str, str]:
-    from pliant.encoder import has_native_bf16
+    from pliant.encoder.arithmetic import has_native_bf16
 
     native = has_native_bf16()
     arithmetic = (

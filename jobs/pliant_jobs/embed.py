@@ -18,10 +18,9 @@ from pliant_jobs.embed_config import EmbedConfig
 from pliant_jobs.report import EmbedReport, Rows, Sources, Stage, readable, write_json
 
 if TYPE_CHECKING:
+    from pliant.encoder import Encoder
     from pliant.ingest.discover import Source
     from pliant.store.milvus import MilvusStore
-
-    from pliant.encoder import Encoder
     from pliant_jobs.progress import Progress
     from pliant_jobs.tally import Tally
 
@@ -117,13 +116,12 @@ class _Job:
         sources = self._discover()
         if not sources:
             return
-        from pliant.store.milvus import MilvusStore
-
         from pliant.encoder import load
+        from pliant.store.milvus import MilvusStore
 
         config = self._config
         encoder = load(config.model)
-        self._space_id = encoder.space_id
+        self._space_id = encoder.space_id_of(config.subnetwork)
         self._subnetwork = encoder.subnetwork(config.subnetwork).name
         self._screen.say(f"embedding {len(sources):,} sources into {config.collection!r}")
         with MilvusStore.open(config.uri, token=config.secret()) as store:
@@ -148,13 +146,12 @@ class _Job:
         self, store: MilvusStore, encoder: Encoder, sources: Sequence[Source], *, existed: bool
     ) -> None:
         from pliant.store.schema import CollectionSpec
-
         from pliant_jobs.metadata import metadata_fields
 
         read_options = self._config.read_options()
         spec = CollectionSpec(
             dim=encoder.subnetwork(self._config.subnetwork).dim,
-            space_id=encoder.space_id,
+            space_id=self._space_id,
             model=self._config.model,
             subnetwork=self._subnetwork,
             metadata_fields={} if existed else metadata_fields(sources, read_options),

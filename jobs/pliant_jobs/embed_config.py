@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pliant.ingest.chunk import ChunkOptions
-from pliant.ingest.discover import DiscoverOptions
-from pliant.ingest.options import Limits, ReadOptions
 from pydantic import Field
 
 from pliant.config import Config
+from pliant.ingest.chunk import ChunkOptions
+from pliant.ingest.discover import DiscoverOptions
+from pliant.ingest.options import Limits, ReadOptions
 
 
 class Resources(Config):

@@ -16,9 +16,8 @@ from pliant.config import Config
 from pliant_jobs.embed_config import EmbedConfig
 
 if TYPE_CHECKING:
-    from pliant.ingest.discover import Source
-
     from pliant.encoder import Encoder
+    from pliant.ingest.discover import Source
 
 BYTES_A_ROW = {
     "text": 1_000,
@@ -53,9 +52,8 @@ def expected_rows(sources: Sequence[Source]) -> int:
 
 def dry_run(config: EmbedConfig) -> int:
     """Count sources and bytes, estimate the time by encoding for a second; writes nothing."""
-    from pliant.ingest.discover import Source, discover
-
     from pliant.encoder import load
+    from pliant.ingest.discover import Source, discover
 
     found = list(discover(config.sources, config.discover_options()))
     sources = [source for source in found if isinstance(source, Source)]

@@ -11,11 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pliant.content import MetadataValue, Record
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.options import ReadOptions
 from pliant.ingest.read import source_metadata
-
-from pliant.content import MetadataValue, Record
 
 if TYPE_CHECKING:
     from pliant.ingest.discover import Source

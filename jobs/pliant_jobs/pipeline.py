@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
-from pliant.ingest.failure import Failure
 from ray.data import ActorPoolStrategy, Dataset
 
 from pliant.config import Config
+from pliant.ingest.failure import Failure
 
 if TYPE_CHECKING:
     import numpy as np
-    from pliant.store.milvus import MilvusStore
 
     from pliant.encoder import Encoder
+    from pliant.store.milvus import MilvusStore
 
 FAILURE_COLUMNS = pa.struct(
     [(name, pa.string()) for name in ("source", "locator", "stage", "error", "message")]
@@ -90,15 +90,14 @@ class EmbedStage:
     """The actor of the embedding stage: one encoder and one connection to the store."""
 
     def __init__(self, task: EmbedTask) -> None:
-        from pliant.store.milvus import MilvusStore
-
         from pliant.encoder import load
+        from pliant.store.milvus import MilvusStore
 
         self._task = task
         self._store: MilvusStore = MilvusStore.open(task.uri, token=task.token, start=False)
         self._encoder: Encoder = load(task.model, threads=task.threads)
         self._subnetwork = self._encoder.subnetwork(task.subnetwork)
-        self._encoder.warm(self._subnetwork)
+        self._encoder.encode(["warm"], subnetwork=self._subnetwork)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Embed and upsert one batch; the result says what is now in the store."""

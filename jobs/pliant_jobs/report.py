@@ -66,11 +66,12 @@ def readable(report: EmbedReport) -> str:
     """Give the report as a few lines for people."""
     sources, rows = report.sources, report.rows
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.by_modality.items() if count)
+    gib = report.peak_memory_bytes / 2**30
+    speed = f"{report.rows_per_s:.1f} rows/s, {gib:.2f} GiB at the peak"
     lines = [
         f"{report.collection}: {rows.written:,} rows written from {sources.embedded:,} sources"
         + (f" ({kinds})" if kinds else ""),
-        f"  {report.seconds:.1f} s ({report.startup_s:.1f} s start-up), "
-        + f"{report.rows_per_s:.1f} rows/s, {report.peak_memory_bytes / 2**30:.2f} GiB at the peak",
+        f"  {report.seconds:.1f} s ({report.startup_s:.1f} s start-up), {speed}",
         f"  model {report.model}, sub-network {report.subnetwork}, space {report.space_id}",
     ]
     if rows.deleted:

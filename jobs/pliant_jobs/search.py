@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,8 @@ from pliant.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import numpy as np
-    from pliant.store.milvus import Hit, MilvusStore
+
+    from pliant.store.milvus import CollectionInfo, Hit, MilvusStore
 
 SNIPPET_CHARS = 160
 
@@ -91,17 +93,20 @@ def run(config: SearchConfig) -> SearchReport:
     token = config.token or os.environ.get("PLIANT_TOKEN")
     with MilvusStore.open(config.uri, token=token) as store:
         info = store.describe(config.collection)
-        return _answer(config, content, store, config.model or info.model)
+        return _answer(config, content, store, info)
 
 
-def _answer(config: SearchConfig, content: Content, store: MilvusStore, model: str) -> SearchReport:
+def _answer(
+    config: SearchConfig, content: Content, store: MilvusStore, info: CollectionInfo
+) -> SearchReport:
+    from pliant.encoder import load
     from pliant.store.milvus import Query
 
-    from pliant.encoder import load
-
-    encoder = load(model)
+    encoder = load(config.model or info.model)
+    space_id = encoder.space_id_of(info.subnetwork)
     subnetwork = encoder.subnetwork(config.subnetwork)
-    store.check_space(config.collection, encoder.space_id)
+    if config.subnetwork == "full":
+        subnetwork = replace(subnetwork, dim=encoder.subnetwork(info.subnetwork).dim)
     started = time.perf_counter()
     vector: np.ndarray = encoder.encode([content], role="query", subnetwork=subnetwork).values[0]
     encoded = time.perf_counter()
@@ -113,12 +118,13 @@ def _answer(config: SearchConfig, content: Content, store: MilvusStore, model: s
         limit=config.limit,
         offset=config.offset,
         group_by=config.group_by,
+        space_id=space_id,
     )
     hits = store.search(query)
     searched = time.perf_counter()
     return SearchReport(
         collection=config.collection,
-        space_id=encoder.space_id,
+        space_id=space_id,
         subnetwork=subnetwork.name,
         timings_ms={
             "encode": round((encoded - started) * 1000, 3),

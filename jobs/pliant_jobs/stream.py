@@ -18,10 +18,10 @@ from pliant_jobs.session import Session, ray_session
 from pliant_jobs.stop import listen
 
 if TYPE_CHECKING:
-    from pliant.ingest.discover import Source
     from ray.data import Dataset
 
     from pliant.encoder import Encoder
+    from pliant.ingest.discover import Source
 
 TICK_S = 0.25
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
+
 from pliant.ingest.failure import Failure
 
 FAILED_TABLE = pa.schema(

@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 import pyarrow as pa
 import ray.data
+from ray.data import ActorPoolStrategy
+
+from pliant.config import Config
+from pliant.content import Content, Record, row_key, text_of
+from pliant.errors import InvalidInputError
 from pliant.ingest.chunk import ChunkOptions, chunk
 from pliant.ingest.discover import Source
 from pliant.ingest.failure import Failure
@@ -22,11 +27,6 @@ from pliant.ingest.fingerprint import fingerprint
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.options import ReadOptions
 from pliant.ingest.readers import READER_VERSION
-from ray.data import ActorPoolStrategy
-
-from pliant.config import Config
-from pliant.content import Content, Record, row_key, text_of
-from pliant.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ray.data import Dataset
