@@ -125,7 +125,7 @@ class _Job:
         self._subnetwork = encoder.subnetwork(config.subnetwork).name
         self._screen.say(f"embedding {len(sources):,} sources into {config.collection!r}")
         with MilvusStore.open(config.uri, token=config.secret()) as store:
-            existed = config.collection in store.list()
+            existed = store.exists(config.collection)
             self._ensure_collection(store, encoder, sources, existed=existed)
             self._stream(store, sources, clean=existed)
 

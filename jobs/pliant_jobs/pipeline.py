@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pliant.encoder import Encoder
-    from pliant.store.milvus import MilvusStore
+    from pliant.store import MilvusStore, StoredRow
 
 FAILURE_COLUMNS = pa.struct(
     [(name, pa.string()) for name in ("source", "locator", "stage", "error", "message")]
@@ -142,18 +142,31 @@ class EmbedStage:
                 acks.fail(row, "embed", type(error).__name__, str(error))
         return vectors, kept
 
-    def _upsert(self, rows: list[dict[str, Any]], vectors: list[Any], acks: _Acks) -> None:
-        stored = []
-        for row, vector in zip(rows, vectors, strict=True):
-            metadata = orjson.loads(row["metadata"])
-            stored.append({**row, "metadata": metadata, "vector": vector})
-        refused = self._store.upsert(self._task.collection, stored)
-        for row in stored:
-            problem = refused.get(row["id"])
-            if problem is None:
-                acks.wrote(row)
-            else:
-                acks.fail(row, "upsert", "InvalidRow", problem)
+    def _upsert(self, rows: list[dict[str, Any]], vectors: list[np.ndarray], acks: _Acks) -> None:
+        import numpy as np
+
+        from pliant.store import StoredRows
+
+        stored = [_stored(row) for row in rows]
+        refused = self._store.refused(self._task.collection, stored) if stored else {}
+        for position, reason in refused.items():
+            acks.fail(rows[position], "upsert", "InvalidRow", reason)
+        kept = [position for position in range(len(rows)) if position not in refused]
+        if kept:
+            wanted = [stored[position] for position in kept]
+            values = np.stack([vectors[position] for position in kept])
+            space_id = self._encoder.space_id_of(self._subnetwork)
+            self._store.upsert(self._task.collection, StoredRows(space_id, wanted, values))
+        for position in kept:
+            acks.wrote(rows[position])
+
+
+def _stored(row: dict[str, Any]) -> StoredRow:
+    from pliant.store import StoredRow
+
+    names = ("id", "modality", "source", "locator", "text", "thumbnail", "source_key", "generation")
+    values = {name: row[name] for name in names}
+    return StoredRow(**values, metadata=orjson.loads(row["metadata"]))
 
 
 class _Acks:
