@@ -10,7 +10,7 @@ import orjson
 from pydantic import Field
 
 from pliant.config import Config, nearest, parse
-from pliant.errors import InvalidInputError, NotFoundError
+from pliant.errors import InvalidInputError
 from pliant.store.lite import lite_url, stop_owner
 
 
