@@ -19,7 +19,7 @@ from pliant_jobs.report import EmbedReport, Rows, Sources, Stage, readable, writ
 
 if TYPE_CHECKING:
     from pliant.encoder import Encoder
-    from pliant.ingest.discover import Source
+    from pliant.ingest.source import Source
     from pliant.store.milvus import MilvusStore
     from pliant_jobs.progress import Progress
     from pliant_jobs.tally import Tally

@@ -49,7 +49,11 @@ class EmbedConfig(Config):
         None, description="Metadata from path parts, such as '{lang}/{year}/*'."
     )
     chunk_tokens: int | None = Field(None, ge=8, description="Tokens in a chunk; the model's most.")
-    chunk_overlap: int = Field(32, ge=0, description="Tokens that neighbouring chunks share.")
+    chunk_overlap: int | None = Field(
+        None, ge=0, description="Tokens that neighbouring chunks share; an eighth of a chunk."
+    )
+    segment_seconds: float = Field(10.0, gt=0, description="Length of a video segment, seconds.")
+    frames_per_segment: int = Field(8, ge=1, description="Frames taken from a video segment.")
     limit: int | None = Field(None, ge=1, description="Stop after this many sources.")
     root: str | None = Field(None, description="Name that replaces the path in keys: portable.")
     failed: Path | None = Field(None, description="Where to write the failed table (Parquet).")
@@ -81,6 +85,8 @@ class EmbedConfig(Config):
             id_column=self.id_column,
             metadata_columns=self.metadata_columns,
             path_pattern=self.path_pattern,
+            segment_seconds=self.segment_seconds,
+            frames_per_segment=self.frames_per_segment,
             limits=self.limits,
         )
 

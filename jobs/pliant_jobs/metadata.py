@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from pliant.content import MetadataValue, Record
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.options import ReadOptions
-from pliant.ingest.read import source_metadata
+from pliant.ingest.values import source_metadata
 
 if TYPE_CHECKING:
-    from pliant.ingest.discover import Source
+    from pliant.ingest.source import Source
     from pliant.store.schema import FieldType
 
 TABLES = (".jsonl", ".csv", ".parquet")

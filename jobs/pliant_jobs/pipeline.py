@@ -81,8 +81,6 @@ def embedded(
         compute=ActorPoolStrategy(size=num_actors, max_tasks_in_flight_per_actor=2),
         num_cpus=num_cpus,
         num_gpus=num_gpus,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
 
 
