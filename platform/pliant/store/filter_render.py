@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal as OneOf
 
-from pliant.store.filter_check import FilterSchema
+from pliant.store.filter_check import MAX_INT, FilterSchema
 from pliant.store.filter_like import Pattern, after_prefix, read_pattern
 from pliant.store.filter_tree import (
     And,
@@ -198,7 +198,7 @@ class _Renderer:
         if self.backend == "lite":
             return self._lite_json_contains(test, values)
         column = self._column(test.path)
-        if not any(value in (0, 1) for value in values):
+        if all(isinstance(value, str) for value in values):
             return self._contains_call("json", test.mode, column, values)
         terms = [
             _any_of([f"json_contains({column}, {literal(v)})" for v in _equals(value)])
@@ -242,7 +242,9 @@ class _Renderer:
     def _known(self, path: Path, test: str) -> str:
         """The test, on the rows that have a value."""
         if self.backend == "milvus23":
-            return _all_of([f"exists {self._column(path)}", test]) if self._is_open(path) else test
+            return (
+                _all_of([f"(exists {self._column(path)})", test]) if self._is_open(path) else test
+            )
         if path.keys or self.schema.may_be_null(path.name):
             return _all_of([f"{self._column(path)} is not null", test])
         return test
@@ -285,10 +287,12 @@ class _Renderer:
 
 
 def _equals(value: Scalar) -> list[Scalar]:
-    """The value, and the bool or number that counts as the same in JSON."""
-    if isinstance(value, bool):
-        return [value, int(value)]
-    return [value, bool(value)] if value in (0, 1) else [value]
+    """Everything in JSON that equals the value: 1 is 1.0 and true, to us and not to a server."""
+    if isinstance(value, str):
+        return [value]
+    if abs(value) > MAX_INT or value != int(value):
+        return [value]
+    return [int(value), float(value), *([bool(value)] if value in (0, 1) else [])]
 
 
 def _is_plain(name: str) -> bool:

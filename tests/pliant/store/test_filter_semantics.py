@@ -255,9 +255,9 @@ UNRULY = (
     st.text(max_size=8) | st.text("\"\\'`%_[]{}()$\n\x00=<>", max_size=8) | st.sampled_from(STRINGS)
 )
 QUICK = settings(
-    max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-THOROUGH = settings(QUICK, max_examples=5_000)
+THOROUGH = settings(QUICK, max_examples=2_000)
 
 
 def agrees(query: Query, tree: Expression) -> None:

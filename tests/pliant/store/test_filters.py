@@ -52,6 +52,9 @@ def refusal(text: str, params: Params | None = None, backend: Backend = "lite") 
     return str(caught.value)
 
 
+FIVE, FIVE_AS_FLOAT = 'json_contains(meta["n"], 5)', 'json_contains(meta["n"], 5.0)'
+
+
 def outcome(action: Callable[[], object]) -> str:
     try:
         action()
@@ -96,7 +99,7 @@ def outcome(action: Callable[[], object]) -> str:
         ("5", 2, "a comparison"),
         ("1 < 2", 3, "two values"),
         ("year < score", 6, "two fields"),
-        ("yaer == 1", 1, "Did you mean year?"),
+        ("years == 1", 1, "Did you mean year?"),
         ("draft and nothing == 1", 11, "Fields: colour, draft,"),
         ('year == "x"', 9, 'not the string "x"'),
         ("year == true", 9, "not the bool true"),
@@ -195,6 +198,13 @@ def test_nesting_length_and_lists_are_limited():
         ('title like "plain"', "lite", 'title == "plain"'),
         ("sizes contains -1", "lite", "array_contains_any(sizes, [-1])"),
         ("sizes contains -1", "milvus", "array_contains(sizes, -1)"),
+        ("meta.n contains 1.5", "milvus", 'json_contains(meta["n"], 1.5)'),
+        ("meta.n contains 5", "milvus", f"({FIVE} or {FIVE_AS_FLOAT})"),
+        (
+            'not meta.n contains "a"',
+            "milvus23",
+            '((exists meta["n"]) and not (json_contains(meta["n"], "a")))',
+        ),
         ('tags not contains "a"', "milvus23", 'not (array_contains(tags, "a"))'),
         ('title == "\\u0022 or \\n\\\\"', "lite", 'title == "\\" or \\n\\\\"'),
     ],
