@@ -128,7 +128,14 @@ def _row(number: int) -> Row:
     return {name: value for name, value in row.items() if value is not None or name in TYPED}
 
 
-ROWS = [_row(number) for number in range(64)]
+_JSON_TEXTS: list[Row] = [
+    {"extra": "[1, 2]", "meta": {"k": "[1, 2]"}},
+    {"extra": '{"k": 5}', "meta": {"k": '{"n": 5}'}},
+    {"extra": {"k": "[1, 2]"}, "meta": {"n": {"k": [1, 2]}}},
+]
+ROWS = [_row(number) for number in range(61)] + [
+    _row(number) | json_text for number, json_text in enumerate(_JSON_TEXTS, start=61)
+]
 
 _MILVUS_TYPES = {
     "string": DataType.VARCHAR,
@@ -345,6 +352,26 @@ def test_negation_leaves_out_the_rows_without_a_value(query: Query, text: str):
     assert 0 < len(found) < len(ROWS)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "extra contains 1",
+        "extra not contains 1",
+        "extra.k contains 1",
+        "extra.k not contains 1",
+        "meta.k contains 1",
+        "meta.k not contains 1",
+        "extra.k == 5",
+        "extra.k != 5",
+        "extra.k is null",
+        "extra.k is not null",
+        "meta.k.n == 5",
+    ],
+)
+def test_a_string_of_json_text_is_a_string(query: Query, text: str):
+    assert query(text, None) == expected(text)
+
+
 def test_a_number_is_compared_exactly_beyond_the_precision_of_a_float(query: Query):
     big = {row["id"] for row in ROWS if row["year"] == 2**53 + 1}
 
@@ -354,7 +381,9 @@ def test_a_number_is_compared_exactly_beyond_the_precision_of_a_float(query: Que
 
 
 def test_the_deepest_allowed_filter_runs(query: Query):
-    text = "not (" * 25 + "year > 0" + ")" * 25
+    text = 'extra.k not contains "a"'
+    for level in range(50):
+        text = f"year > {level} {('and', 'or')[level % 2]} ({text})"
 
     assert query(text, None) == expected(text)
 

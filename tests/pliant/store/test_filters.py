@@ -182,6 +182,8 @@ def test_nesting_length_and_lists_are_limited():
         ("not (year < 5)", "lite", "year >= 5"),
         ("year < 2.5", "milvus", "year < 3"),
         ("year > 2.5", "milvus", "year > 2"),
+        ("year >= 2.5", "lite", "year >= 3"),
+        ("year <= -2.5", "lite", "year <= -3"),
         ("score >= 1", "milvus23", "score >= 1.0"),
         ("year not in [1, 2]", "lite", "(year is not null and year not in [1, 2])"),
         ("year not in [1, 2]", "milvus23", "year not in [1, 2]"),
