@@ -21,7 +21,7 @@ from pliant.errors import UnavailableError
 
 OBJECT_STORE_BYTES = 256 << 20
 KEPT_SESSIONS = 5
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 512 << 10
 
 
 @dataclass(frozen=True, slots=True)
