@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,8 +23,8 @@ class InventoryConfig(Config):
     uri: str = Field(
         "./pliant.db", description="Milvus Lite's folder, or http(s)://host:port of a server."
     )
-    token: str | None = Field(None, description="A server's token; else PLIANT_TOKEN.")
-    json_: bool = Field(False, alias="json", description="Print one JSON document.")
+    token: str | None = Field(None, description="Token of the Milvus server (or PLIANT_TOKEN).")
+    as_json: bool = Field(False, alias="json", description="Print one JSON document.")
     quiet: bool = Field(False, description="Print nothing but results.")
 
 
@@ -35,7 +36,8 @@ def run(config: InventoryConfig) -> dict[str, Any]:
         NotFoundError: no such store or collection.
     """
     action, names = _action(config.words)
-    with MilvusStore.open(config.uri, config.token, create=False) as store:
+    token = config.token or os.environ.get("PLIANT_TOKEN")
+    with MilvusStore.open(config.uri, token, create=False) as store:
         return _ACTIONS[action](store, *names)
 
 
@@ -43,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     """Run `pliant collections`."""
     config = parse(InventoryConfig, argv, prog="pliant collections", positional="words")
     answer = run(config)
-    if config.json_:
+    if config.as_json:
         sys.stdout.write(orjson.dumps(answer).decode() + "\n")
     else:
         sys.stdout.writelines(f"{line}\n" for line in _lines(answer))

@@ -23,7 +23,7 @@ class OwnerConfig(Config):
 
     words: tuple[str, ...] = Field((), description="start, stop or url.")
     uri: str = Field("./pliant.db", description="Milvus Lite's folder.")
-    json_: bool = Field(False, alias="json", description="Print one JSON document.")
+    as_json: bool = Field(False, alias="json", description="Print one JSON document.")
     quiet: bool = Field(False, description="Print nothing but results.")
 
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     """Run `pliant store`."""
     config = parse(OwnerConfig, argv, prog="pliant store", positional="words")
     answer = run(config)
-    if config.json_:
+    if config.as_json:
         sys.stdout.write(orjson.dumps(answer).decode() + "\n")
     else:
         sys.stdout.write(answer.get("url") or _stopped(answer))

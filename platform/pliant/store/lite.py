@@ -27,7 +27,6 @@ from pliant.store.lite_files import (
     Owner,
     is_owned,
     open_lock,
-    process_started,
     published_owner,
     try_lock,
 )
@@ -132,7 +131,7 @@ def stop_owner(path: str | Path) -> bool:
     (folder / STAY_FILE).unlink(missing_ok=True)
     os.kill(owner.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while published_owner(folder) == owner or (is_owned(folder) and _alive(owner)):
+    while is_owned(folder) and (published_owner(folder) or owner) == owner:
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"the owner of {str(path)!r} (process {owner.pid}) has not ended within "
@@ -140,10 +139,6 @@ def stop_owner(path: str | Path) -> bool:
             )
         time.sleep(_PAUSE_S)
     return True
-
-
-def _alive(owner: Owner) -> bool:
-    return process_started(owner.pid) == owner.started
 
 
 def _folder(path: str | Path, options: LiteOptions) -> Path:

@@ -11,25 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-import numpy as np
 from pymilvus import MilvusClient
 
 from pliant.errors import InvalidInputError, NotFoundError
-from pliant.store.connection import Address, Connection, TooLargeError
-from pliant.store.expressions import ALL, among, equal, quoted, render_filter
+from pliant.store import statements
+from pliant.store.connection import Address, Connection
+from pliant.store.expressions import among, equal, render_filter
 from pliant.store.fields import to_index, to_schema
-from pliant.store.hits import Hit, Query, breadth, check_query, fields_of, to_hit
+from pliant.store.hits import Hit, Query, check_query, fields_of, to_hit
 from pliant.store.lite import LiteOptions
-from pliant.store.rows import (
-    StoredRow,
-    StoredRows,
-    Values,
-    calls,
-    check_vectors,
-    dynamic_kinds,
-    latest,
-    to_values,
-)
+from pliant.store.rows import StoredRows, calls, check_vector, convert, dynamic_kinds
 from pliant.store.schema import (
     CollectionInfo,
     CollectionSpec,
@@ -45,12 +36,9 @@ from pliant.store.schema import (
 )
 
 T = TypeVar("T")
-_Found = list[Any]
 _Hits = list[Hit]
 _Names = list[str]
-_Rows = list[Values]
-_PAGE_ROWS = 4096
-_FETCH_ROWS = 256
+_SOURCES_A_CALL = 500
 
 
 class MilvusStore:
@@ -143,6 +131,7 @@ class MilvusStore:
                 raise
         layout = self.layout(name)
         check_space(name, layout, spec.space_id, spec.model)
+        self._finish(name)
         if layout.spec.subnetwork != spec.subnetwork:
             raise InvalidInputError(
                 f"collection {name!r} holds vectors of sub-network {layout.spec.subnetwork}, "
@@ -199,35 +188,26 @@ class MilvusStore:
                 name,
             )
 
-    def upsert(self, name: str, rows: StoredRows) -> None:
+    def upsert(self, name: str, rows: StoredRows) -> dict[str, str]:
         """Write rows; a row with a known key replaces the old one wholly.
 
+        Returns:
+            Why rows were refused, by key; the others are written.
+
         Raises:
-            InvalidInputError: another space, a wrong vector, or a value that does not fit; then
-                nothing was written.
+            NotFoundError: there is no such collection.
+            InvalidInputError: another space, or vectors of a wrong dimension; nothing is written.
+            UnavailableError: the store does not answer; some rows may be written.
         """
         if not rows.rows:
-            return
+            return {}
         layout = self.layout(name)
         check_space(name, layout, rows.space_id)
-        vectors = check_vectors(rows.vectors, layout.spec.dim)
-        positions = latest(rows)
-        values = [to_values(rows.rows[one], vectors[one], layout) for one in positions]
+        values, refused = convert(rows, layout)
         self.note_dynamic(name, unnoted(layout, dynamic_kinds(rows.rows)))
         for call in calls(values):
-            self._send(name, call)
-
-    def refused(self, name: str, rows: Sequence[StoredRow]) -> dict[int, str]:
-        """Give, by position, why rows would be refused by `upsert`."""
-        layout = self.layout(name)
-        nothing = np.empty(0, np.float32)
-        reasons: dict[int, str] = {}
-        for position, row in enumerate(rows):
-            try:
-                to_values(row, nothing, layout)
-            except InvalidInputError as error:
-                reasons[position] = str(error)
-        return reasons
+            statements.write(self._connection, name, call)
+        return refused
 
     def search(self, query: Query) -> _Hits:
         """Find the rows nearest to a vector, best first.
@@ -239,30 +219,43 @@ class MilvusStore:
         layout = self.layout(query.collection)
         check_space(query.collection, layout, query.space_id)
         check_query(query, layout)
-        vector = check_vectors(np.atleast_2d(query.vector), layout.spec.dim)
+        vector = check_vector(query.vector, layout.spec.dim)
         where = render_filter(query.filter, query.params, layout)
         fields = fields_of(query, layout)
-        if query.limit <= _FETCH_ROWS:
-            found = self._search(query, vector, where, fields)
-        else:
-            found = self._fetch(query, self._search(query, vector, where, ["id"]), fields)
+        found = statements.nearest(self._connection, query, vector, where, fields)
         return [to_hit(one, layout) for one in found]
 
+    def explain(self, query: Query) -> dict[str, Any]:
+        """Say how the back end gets a query: its filter, fields and parameters."""
+        layout = self.layout(query.collection)
+        return {
+            "backend": layout.backend,
+            "filter": render_filter(query.filter, query.params, layout),
+            "fields": fields_of(query, layout),
+            "limit": query.limit,
+            "offset": query.offset,
+            "group_by": query.group_by,
+        }
+
     def count(self, name: str) -> int:
-        """Count the rows."""
-        found = self._query(name, "", output_fields=["count(*)"])
-        return int(found[0]["count(*)"])
+        """Count the rows.
+
+        Raises:
+            NotFoundError: there is no such collection.
+        """
+        return statements.count(self._connection, name)
 
     def keys(self, name: str, source_key: str, generation: str | None = None) -> Iterator[str]:
         """Give the keys of a source's rows, of one generation or all."""
         where = equal("source_key", source_key)
         if generation is not None:
             where += f" and {equal('generation', generation)}"
-        return (str(row["id"]) for row in self._scan(name, where, ["id"]))
+        return (str(row["id"]) for row in statements.scan(self._connection, name, where, ["id"]))
 
     def sources(self, name: str) -> dict[str, int]:
-        """Count the rows of each source, by its key."""
-        return dict(Counter(str(row["source_key"]) for row in self._scan(name, "", ["source_key"])))
+        """Count the rows of each source, by its key; reads all keys of the collection."""
+        rows = statements.scan(self._connection, name, "", ["source_key"])
+        return dict(Counter(str(row["source_key"]) for row in rows))
 
     def delete(
         self,
@@ -274,22 +267,49 @@ class MilvusStore:
         """Delete rows by key, or by a filter; give how many there were.
 
         Raises:
-            InvalidInputError: neither or both are given, or the filter is wrong.
+            NotFoundError: there is no such collection.
+            InvalidInputError: neither or both are given, or the filter is wrong or empty.
         """
         if (keys is None) == (filter is None):
             raise InvalidInputError("delete needs keys or a filter, and not both")
-        if filter is not None:
-            return self._delete(name, render_filter(filter, params, self.layout(name)) or ALL)
-        wanted = list(keys or ())
-        pages = range(0, len(wanted), _PAGE_ROWS)
-        return sum(self._delete(name, among("id", wanted[at : at + _PAGE_ROWS])) for at in pages)
+        layout = self.layout(name)
+        if keys is not None:
+            return statements.delete_keys(self._connection, name, list(keys))
+        where = render_filter(filter, params, layout)
+        if not where:
+            raise InvalidInputError("delete needs a filter, given an empty one; drop deletes all")
+        return statements.delete(self._connection, name, where)
 
-    def delete_source(self, name: str, source_key: str, *, not_generation: str = "") -> int:
-        """Delete a source's rows, or only those of other generations; give how many."""
-        where = equal("source_key", source_key)
-        if not_generation:
-            where += f" and generation != {quoted(not_generation)}"
-        return self._delete(name, where)
+    def delete_sources(self, name: str, source_keys: Sequence[str]) -> int:
+        """Delete all rows of some sources; give how many there were."""
+        pages = range(0, len(source_keys), _SOURCES_A_CALL)
+        return sum(
+            statements.delete(
+                self._connection,
+                name,
+                among("source_key", source_keys[at : at + _SOURCES_A_CALL]),
+            )
+            for at in pages
+        )
+
+    def delete_stale(self, name: str, complete: Mapping[str, str]) -> int:
+        """Delete rows of complete sources that are of another generation; give how many.
+
+        Args:
+            name: the collection.
+            complete: the generation that each source's rows have now, by source key.
+        """
+        sources = list(complete)
+        stale: _Names = []
+        for at in range(0, len(sources), _SOURCES_A_CALL):
+            where = among("source_key", sources[at : at + _SOURCES_A_CALL])
+            fields = ["id", "source_key", "generation"]
+            stale += [
+                str(row["id"])
+                for row in statements.scan(self._connection, name, where, fields)
+                if row["generation"] != complete[row["source_key"]]
+            ]
+        return statements.delete_keys(self._connection, name, stale)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -305,96 +325,14 @@ class MilvusStore:
                 f"there are: {', '.join(self.list()) or 'none'}"
             )
 
-    def _send(self, name: str, rows: _Rows) -> None:
-        """Write one call; in two when the server finds it too large."""
-        try:
-            self._call(lambda client: self._write(client, name, rows), name)
-        except TooLargeError as error:
-            if len(rows) == 1:
-                raise InvalidInputError(f"row {rows[0]['id']!r} is too large: {error}") from error
-            half = len(rows) // 2
-            self._send(name, rows[:half])
-            self._send(name, rows[half:])
-
-    def _write(self, client: MilvusClient, name: str, rows: _Rows) -> None:
-        """Replace rows: Lite's upsert merges into the old row, its insert replaces it."""
-        if self._connection.backend == "lite":
-            client.insert(name, rows, **self._options)
-        else:
-            client.upsert(name, rows, **self._options)
-
-    def _search(self, query: Query, vector: np.ndarray, where: str, fields: _Names) -> _Found:
-        grouped = {"group_by_field": query.group_by} if query.group_by else {}
-        if query.group_by and query.group_by not in fields:
-            fields = [*fields, query.group_by]
-        found = self._call(
-            lambda client: client.search(
-                query.collection,
-                data=[vector[0]],
-                anns_field="vector",
-                filter=where,
-                limit=query.limit,
-                output_fields=fields,
-                search_params={"offset": query.offset, "params": {"ef": breadth(query)}},
-                consistency_level="Strong" if query.fresh else "Bounded",
-                **grouped,
-                **self._options,
-            ),
-            query.collection,
-        )
-        return list(found[0])
-
-    def _fetch(self, query: Query, found: _Found, fields: _Names) -> _Found:
-        """Fill many hits page by page, for a message has its limit; deleted rows are left out."""
-        entities: dict[str, Any] = {}
-        keys = [str(one["id"]) for one in found]
-        for at in range(0, len(keys), _FETCH_ROWS):
-            where = among("id", keys[at : at + _FETCH_ROWS])
-            rows = self._query(query.collection, where, output_fields=fields)
-            entities |= {str(row["id"]): row for row in rows}
-        return [
-            {"id": key, "distance": one["distance"], "entity": entities[key]}
-            for key, one in zip(keys, found, strict=True)
-            if key in entities
-        ]
-
-    def _query(self, name: str, where: str, **options: Any) -> _Found:
-        return list(
-            self._call(
-                lambda client: client.query(
-                    name, filter=where, consistency_level="Strong", **options, **self._options
-                ),
-                name,
-            )
-        )
-
-    def _scan(self, name: str, where: str, fields: _Names) -> Iterator[Any]:
-        """Give all rows that match; a server in pages, Lite (which sorts for a page) at once."""
-        if self._connection.backend == "lite":
-            yield from self._query(name, where or ALL, output_fields=fields)
+    def _finish(self, name: str) -> None:
+        """Give a collection its index if a process died while making it."""
+        if self._call(lambda client: client.list_indexes(name, **self._options), name):
             return
-        pages = self._call(
-            lambda client: client.query_iterator(
-                name,
-                batch_size=_PAGE_ROWS,
-                filter=where,
-                output_fields=fields,
-                consistency_level="Strong",
-                **self._options,
-            ),
-            name,
-        )
+        index = to_index(self._connection.backend)
         try:
-            while page := self._call(lambda _: pages.next(), name):
-                yield from page
-        finally:
-            pages.close()
-
-    def _delete(self, name: str, where: str) -> int:
-        """Delete what matches; counted before, because back ends disagree on what they report."""
-        self._require(name)
-        found = self._query(name, where, output_fields=["count(*)"])
-        count = int(found[0]["count(*)"])
-        if count:
-            self._call(lambda client: client.delete(name, filter=where, **self._options), name)
-        return count
+            self._call(lambda client: client.create_index(name, index, **self._options), name)
+        except InvalidInputError as error:
+            if "already" not in str(error).lower():
+                raise
+        self._call(lambda client: client.load_collection(name, **self._options), name)

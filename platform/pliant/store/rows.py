@@ -6,6 +6,7 @@ This module knows the layout of a collection, and no client.
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ MAX_JSON_BYTES = 65_536
 MAX_ARRAY_ITEMS = 4096
 _INT64 = range(-(2**63), 2**63)
 _ROW_BYTES = 256
+_NOT_FINITE = "holds NaN or infinity; only finite numbers can be stored or searched"
 
 Values = dict[str, Any]
 """One row as the client takes it."""
@@ -86,38 +88,57 @@ class StoredRows:
             )
 
 
-def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
-    """Give vectors as float32 [N, D] that a collection can take.
+def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
+    """Give a query vector as float32 [D].
 
     Raises:
         InvalidInputError: another number of dimensions, or a number that is none.
     """
-    if vectors.shape[1] != dim:
+    if vector.shape != (dim,):
         raise InvalidInputError(
-            f"the collection holds vectors of {dim} dimensions, given {vectors.shape[1]}"
+            f"the collection holds vectors of {dim} dimensions, given {list(vector.shape)}"
         )
-    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(wrong):
-        raise InvalidInputError(
-            f"vector {wrong[0]} of {len(vectors)} holds NaN or infinity; "
-            "only finite numbers can be stored or searched"
-        )
-    return np.ascontiguousarray(vectors, dtype=np.float32)
+    if not np.isfinite(vector).all():
+        raise InvalidInputError(f"the query's vector {_NOT_FINITE}")
+    return np.ascontiguousarray(vector, dtype=np.float32)
 
 
-def to_values(row: StoredRow, vector: np.ndarray, layout: Layout) -> Values:
-    """Convert a row to what the client takes.
+def convert(rows: StoredRows, layout: Layout) -> tuple[list[Values], dict[str, str]]:
+    """Give the rows as the client takes them, and why others are refused, by key.
+
+    Of several rows with one key, the last counts.
 
     Raises:
-        InvalidInputError: a value that does not fit its field; the message names the row.
+        InvalidInputError: the vectors have another number of dimensions.
     """
-    try:
-        values: Values = {name: _built_in(row, name) for name in BUILT_IN}
-        values |= _metadata(row.metadata, layout)
-    except InvalidInputError as error:
-        where = ";".join(filter(None, (row.source, row.locator)))
-        raise InvalidInputError(f"row {where!r}: {error}") from error
-    return {**values, "vector": vector}
+    dim = layout.spec.dim
+    if rows.vectors.shape[1] != dim:
+        raise InvalidInputError(
+            f"the collection holds vectors of {dim} dimensions, given {rows.vectors.shape[1]}"
+        )
+    vectors = np.ascontiguousarray(rows.vectors, dtype=np.float32)
+    finite = np.asarray(np.isfinite(vectors).all(axis=1))
+    values: list[Values] = []
+    refused: dict[str, str] = {}
+    for position in _latest(rows.rows):
+        row = rows.rows[position]
+        try:
+            if not finite[position]:
+                raise InvalidInputError(f"the vector {_NOT_FINITE}")
+            values.append(_values(row, vectors[position], layout))
+        except InvalidInputError as error:
+            refused[row.id] = str(error)
+    return values, refused
+
+
+def _values(row: StoredRow, vector: np.ndarray, layout: Layout) -> Values:
+    built_in = {name: _built_in(row, name) for name in BUILT_IN}
+    return {**_metadata(row.metadata, layout), **built_in, "vector": vector}
+
+
+def _latest(rows: Sequence[StoredRow]) -> list[int]:
+    """Give the positions of the rows to write: of several with one key, the last."""
+    return sorted({row.id: position for position, row in enumerate(rows)}.values())
 
 
 def metadata_of(entity: Mapping[str, Any], layout: Layout) -> dict[str, MetadataValue]:
@@ -155,11 +176,6 @@ def kind_of(value: MetadataValue) -> FieldType:
     return "json"
 
 
-def latest(rows: StoredRows) -> list[int]:
-    """Give the positions of the rows to write: of several with one key, the last."""
-    return sorted({row.id: position for position, row in enumerate(rows.rows)}.values())
-
-
 def calls(rows: Sequence[Values]) -> Iterator[list[Values]]:
     """Split rows into calls that a server accepts."""
     call: list[Values] = []
@@ -190,6 +206,8 @@ def size_bytes(values: Values) -> int:
 
 def conform(name: str, value: MetadataValue, kind: FieldType) -> Any:
     """Give a metadata value as its field takes it; None for null and for numbers that are none.
+
+    A text field takes every value, as JSON: a title may be 1984.
 
     Raises:
         InvalidInputError: the value has another type or is too large.
@@ -268,7 +286,7 @@ def _metadata(metadata: Mapping[str, MetadataValue], layout: Layout) -> Values:
 def _scalar(value: Any, kind: FieldType) -> Any:
     """Give the value as the type holds it, or None when it does not fit."""
     if kind == "string":
-        return clean(value) if isinstance(value, str) else None
+        return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     if isinstance(value, bool) or kind == "bool":
         return value if isinstance(value, bool) and kind == "bool" else None
     if kind == "float":
