@@ -30,7 +30,7 @@ C = TypeVar("C", bound="Config")
 class Config(BaseModel):
     """Base of every configuration: immutable, and unknown names are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 def parse(
@@ -144,6 +144,7 @@ def _add_option(parser: _Parser, name: str, info: FieldInfo) -> None:
     shape = _shape(info.annotation)
     if shape == "section":
         return
+    name = info.alias or name
     flag = "--" + name.replace("_", "-")
     metavar = (
         (info.json_schema_extra or {}).get("metavar")
@@ -234,7 +235,7 @@ def _shape(annotation: Any) -> str:
 def _problem(kind: type[Config], item: Any) -> str:
     name = ".".join(str(part) for part in item["loc"]) or kind.__name__
     if item["type"] == "extra_forbidden":
-        allowed = list(kind.model_fields)
+        allowed = [info.alias or name for name, info in kind.model_fields.items()]
         last = str(item["loc"][-1])
         return f"unknown name {last!r}{nearest(last, allowed)}"
     if item["type"] == "missing":

@@ -1,0 +1,95 @@
+"""The configuration of `pliant embed`: every option, once, with its default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from pliant.config import Config
+from pliant.ingest.chunk import ChunkOptions
+from pliant.ingest.discover import DiscoverOptions
+from pliant.ingest.options import Limits, ReadOptions
+
+
+class Resources(Config):
+    """What the stages may use; the same file runs on two cores and on a cluster."""
+
+    read_workers: int | None = Field(None, ge=1, description="Reading actors; by the CPUs.")
+    read_cpus: float = Field(0.5, ge=0, description="CPUs reserved for a reading actor.")
+    embed_workers: int = Field(1, ge=1, description="Embedding actors.")
+    embed_cpus: float = Field(1.0, ge=0, description="CPUs reserved for an embedding actor.")
+    embed_gpus: float = Field(0.0, ge=0, description="GPUs reserved for an embedding actor.")
+    threads: int | None = Field(None, ge=1, description="Threads of an embedding actor; by CPUs.")
+    batch_size: int = Field(256, ge=1, le=4096, description="Rows embedded and written at once.")
+
+
+class EmbedConfig(Config):
+    """Embed files, folders, globs and tables into a collection.
+
+    Each row gets a key that depends only on its source and its place in it, so running the same
+    command twice changes nothing. What cannot be read is listed in the failed table.
+    """
+
+    sources: tuple[str, ...] = Field(description="Files, folders, globs, tables.")
+    collection: str = Field(description="Collection to write to; made when it does not exist.")
+    uri: str = Field("./pliant.db", description="Milvus Lite folder, or http(s)://host:port.")
+    token: str | None = Field(None, description="Token of the Milvus server (or PLIANT_TOKEN).")
+    model: str = Field("pliant-mini", description="Built-in name, directory or Hugging Face id.")
+    subnetwork: str = Field("full", description="Sub-network that embeds the documents.")
+    include: tuple[str, ...] = Field((), description="Only files whose name matches a glob.")
+    exclude: tuple[str, ...] = Field((), description="No files whose name matches a glob.")
+    content_columns: tuple[str, ...] = Field((), description="Table columns to embed, in order.")
+    id_column: str | None = Field(None, description="Table column that identifies a row.")
+    metadata_columns: tuple[str, ...] | None = Field(
+        None, description="Table columns to keep as metadata; all others by default."
+    )
+    path_pattern: str | None = Field(
+        None, description="Metadata from path parts, such as '{lang}/{year}/*'."
+    )
+    chunk_tokens: int | None = Field(None, ge=8, description="Tokens in a chunk; the model's most.")
+    chunk_overlap: int | None = Field(
+        None, ge=0, description="Tokens that neighbouring chunks share; an eighth of a chunk."
+    )
+    segment_seconds: float = Field(10.0, gt=0, description="Length of a video segment, seconds.")
+    frames_per_segment: int = Field(8, ge=1, description="Frames taken from a video segment.")
+    limit: int | None = Field(None, ge=1, description="Stop after this many sources.")
+    root: str | None = Field(None, description="Name that replaces the path in keys: portable.")
+    failed: Path | None = Field(None, description="Where to write the failed table (Parquet).")
+    max_failed: str | None = Field(
+        None, description="Exit code 3 when more rows fail: a number or a percentage such as 5%."
+    )
+    report: Path | None = Field(None, description="Where to write the report (JSON).")
+    dry_run: bool = Field(False, description="Count sources and estimate; write nothing.")
+    quiet: bool = Field(False, description="No progress.")
+    as_json: bool = Field(False, alias="json", description="Print the report as JSON.")
+    address: str | None = Field(None, description="Address of a running Ray cluster.")
+    limits: Limits = Field(Limits(), description="Limits on what a source may hold.")
+    resources: Resources = Field(Resources(), description="Actors, CPUs and GPUs of the stages.")
+
+    def secret(self) -> str | None:
+        """Give the store's token, from the option or the environment."""
+        return self.token or os.environ.get("PLIANT_TOKEN")
+
+    def discover_options(self) -> DiscoverOptions:
+        """Give the options of discovery."""
+        return DiscoverOptions(
+            include=self.include, exclude=self.exclude, root=self.root, limit=self.limit
+        )
+
+    def read_options(self) -> ReadOptions:
+        """Give the options of the readers."""
+        return ReadOptions(
+            content_columns=self.content_columns,
+            id_column=self.id_column,
+            metadata_columns=self.metadata_columns,
+            path_pattern=self.path_pattern,
+            segment_seconds=self.segment_seconds,
+            frames_per_segment=self.frames_per_segment,
+            limits=self.limits,
+        )
+
+    def chunk_options(self) -> ChunkOptions:
+        """Give the options of chunking."""
+        return ChunkOptions(chunk_tokens=self.chunk_tokens, chunk_overlap=self.chunk_overlap)

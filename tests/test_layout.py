@@ -1,0 +1,90 @@
+"""The house rules that linters miss."""
+
+from __future__ import annotations
+
+import ast
+import platform
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+import ray
+
+ROOT = Path(__file__).parent.parent
+SOURCES = [
+    path
+    for root in ("platform", "services", "jobs", "tests", "helm")
+    for path in (ROOT / root).rglob("*.py")
+]
+HEAVY = ("torch", "ray", "transformers", "pymilvus", "pyarrow")
+
+
+def test_platform_is_still_the_standard_library() -> None:
+    assert Path(platform.__file__).parent == Path(sysconfig.get_paths()["stdlib"])
+
+
+@pytest.mark.ray
+def test_platform_is_the_standard_library_in_a_worker(ray_session: None) -> None:
+    @ray.remote
+    def where() -> str:
+        import platform
+
+        return platform.__file__
+
+    assert Path(ray.get(where.remote())).parent == Path(sysconfig.get_paths()["stdlib"])
+
+
+def test_no_package_marker_where_none_may_be() -> None:
+    assert not list((ROOT / "platform").glob("*.py"))
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_every_package_folder_has_its_marker() -> None:
+    packages = ("platform/pliant", "services/pliant_services", "jobs/pliant_jobs")
+    folders = {path.parent for name in packages for path in (ROOT / name).rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_files_have_at_most_400_lines() -> None:
+    lengths = {path: len(path.read_text(encoding="utf8").splitlines()) for path in SOURCES}
+    assert {path: lines for path, lines in lengths.items() if lines > 400} == {}
+
+
+def test_functions_have_at_most_60_lines_and_6_arguments() -> None:
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                names = [a.arg for a in arguments if a.arg not in ("self", "cls")]
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                test = path.is_relative_to(ROOT / "tests")
+                if lines > 60 or (len(names) > 6 and not test):
+                    found.append(f"{path}:{node.lineno} {node.name}")
+    assert found == []
+
+
+def test_no_module_is_named_like_one_of_the_standard_library() -> None:
+    tops = {path.stem for path in SOURCES if path.parent in (ROOT / "platform", ROOT / "tests")}
+    assert tops & set(sys.stdlib_module_names) == set()
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_need_nothing_heavy_and_half_a_second(option: str) -> None:
+    code = (
+        "import sys; from pliant_jobs.cli import main; code = main(sys.argv[1:]); "
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]; "
+        "print(heavy, file=sys.stderr); sys.exit(code)"
+    )
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code, option], capture_output=True, text=True, check=True
+        )
+        seconds.append(time.perf_counter() - started)
+        assert done.stderr.strip() == "[]"
+    assert min(seconds) <= 0.5
