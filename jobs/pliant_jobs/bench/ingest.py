@@ -30,12 +30,12 @@ from pliant_jobs.bench.texts import real_texts
 class IngestBenchConfig(Config):
     """Measure the embedding job beside a bare encode loop, on rows of about 128 tokens."""
 
-    rows: int = Field(20_000, ge=500, description="Rows of the Parquet file.")
-    tokens: int = Field(128, ge=8, le=254, description="Tokens in a row, about.")
-    rounds: int = Field(3, ge=1, description="Rounds, each measuring both in turn.")
-    model: str = Field("pliant-mini", description="Model.")
-    report: Path | None = Field(None, description="Where to write the report (JSON).")
-    quiet: bool = Field(False, description="No progress.")
+    rows: int = Field(default=20_000, ge=500, description="Rows of the Parquet file.")
+    tokens: int = Field(default=128, ge=8, le=254, description="Tokens in a row, about.")
+    rounds: int = Field(default=3, ge=1, description="Rounds, each measuring both in turn.")
+    model: str = Field(default="pliant-mini", description="Model.")
+    report: Path | None = Field(default=None, description="Where to write the report (JSON).")
+    quiet: bool = Field(default=False, description="No progress.")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -62,7 +62,7 @@ class Encoder:
         """Tokens of content that fit in one text, special tokens taken off."""
         return self.info.max_tokens
 
-    @cached_property
+    @property
     def space_id(self) -> str:
         """What the full network's vectors are comparable with: 16 hex digits."""
         return self.space_id_of(None)

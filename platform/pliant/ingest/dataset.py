@@ -71,14 +71,21 @@ ROW_COLUMNS = pa.schema(
 class Preparer(Protocol):
     """The CPU side of an encoder."""
 
-    space_id: str
-    max_tokens: int
+    @property
+    def space_id(self) -> str:
+        """What its vectors are comparable with."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that fit in one text."""
+        ...
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Give the character range of every token."""
         ...
 
-    def prepare_each(self, contents: Sequence[Content]) -> list[Any | InvalidInputError]:
+    def prepare_each(self, contents: Sequence[Content]) -> Sequence[object | InvalidInputError]:
         """Prepare each content, or say what is wrong with it."""
         ...
 
