@@ -100,11 +100,13 @@ def _walk(root: Any, lines: _Lines) -> None:
     """Visit the tree in document order without recursion: pages nest as deep as they like."""
     node, leaving = root, False
     while node is not None:
-        if not leaving and _enter(node, lines) and node.child is not None:
+        entered = leaving or _enter(node, lines)
+        if entered and not leaving and node.child is not None:
             node = node.child
             continue
-        _leave(node, lines)
-        if node == root:
+        if entered:
+            _leave(node, lines)
+        if node.mem_id == root.mem_id:  # == would compare their HTML
             return
         leaving = node.next is None
         node = node.parent if leaving else node.next
@@ -129,10 +131,10 @@ def _enter(node: Any, lines: _Lines) -> bool:
 
 def _leave(node: Any, lines: _Lines) -> None:
     tag = node.tag
-    if tag == "pre":
-        lines.kept = max(0, lines.kept - 1)
     if tag in _BLOCKS:
         lines.end(paragraph=tag in _PARAGRAPHS)
+    if tag == "pre":
+        lines.kept -= 1
 
 
 def _is_hidden(node: Any) -> bool:
