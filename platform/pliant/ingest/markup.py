@@ -31,7 +31,7 @@ _PARAGRAPHS = frozenset(
      "h1", "h2", "h3", "h4", "h5", "h6"]
 )  # fmt: skip
 _BLOCKS = _PARAGRAPHS | frozenset(
-    ["address", "aside", "body", "caption", "center", "dd", "details", "dialog", "dir", "div", "dt",
+    ["address", "aside", "body", "caption", "dd", "details", "dialog", "dir", "div", "dt",
      "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "legend", "li",
      "main", "menu", "nav", "search", "summary", "tbody", "tfoot", "thead", "tr"]
 )  # fmt: skip

@@ -39,7 +39,7 @@ def png_bytes() -> bytes:
 def _pdf(texts: Sequence[str], *, broken: int | None = None, encrypted: bool = False) -> bytes:
     kids = " ".join(f"{10 + 2 * index} 0 R" for index in range(len(texts)))
     objects = {
-        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        1: b"<< /Pages 2 0 R >>",
         2: f"<< /Type /Pages /Kids [{kids}] /Count {len(texts)} >>".encode(),
         3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     }

@@ -158,12 +158,12 @@ def test_an_unreadable_folder_is_a_failure(folder: Path) -> None:
 
 
 def test_odd_names_are_escaped(folder: Path) -> None:
-    name = os.fsdecode(b"docs/caf\xe9\n.txt")
+    name = os.fsdecode(b"docs/no\xeb\n.txt")
     Path(name).write_text("x")
-    (source,) = [item for item in everything(["docs"]) if "caf" in item.source]
+    (source,) = [item for item in everything(["docs"]) if "no%EB" in item.source]
     assert isinstance(source, Source)
-    assert source.source == "docs/caf%E9\n.txt"
-    assert source.uri.endswith("/docs/caf%E9%0A.txt")
+    assert source.source == "docs/no%EB\n.txt"
+    assert source.uri.endswith("/docs/no%EB%0A.txt")
     assert Path(source.path).read_text() == "x"
 
 
@@ -193,3 +193,11 @@ def test_discovery_is_lazy(folder: Path) -> None:
     next(items)
     (folder / "b" / "9.txt").write_text("late")
     assert "docs/b/9.txt" in [item.source for item in items]
+
+
+def test_very_deep_folders_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(*["d"] * 300)
+    path.mkdir(parents=True)
+    (path / "a.txt").write_text("a")
+    assert list(failures(["d"]).values()) == ["TooDeep"]

@@ -52,8 +52,8 @@ def test_marked_encodings_are_read(tmp_path: Path, encoding: str) -> None:
     [
         (b"", "EmptyFile", "empty (0 bytes)"),
         (b" \n\t", "NoText", "white space"),
-        (b"caf\xe9 au lait", "InvalidUtf8", "0xe9 at offset 3"),
-        (b"\xef\xbb\xbfcaf\xe9", "InvalidUtf8", "offset 6"),
+        (b"no\xebl", "InvalidUtf8", "0xeb at offset 2"),
+        (b"\xef\xbb\xbfno\xeb", "InvalidUtf8", "offset 5"),
         (b"a\0b", "NulCharacter", "offset 1"),
         ("a".encode("utf-32"), "UnknownEncoding", "UTF-32"),
         (b"\xff\xfea", "InvalidEncoding", "UTF-16"),

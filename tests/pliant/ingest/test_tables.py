@@ -104,11 +104,11 @@ def test_an_empty_row_fails_alone(tmp_path: Path, write: Write) -> None:
 
 def test_an_unknown_column_lists_those_there_are(tmp_path: Path) -> None:
     path = write_csv(tmp_path, [{"title": "a", "body": "b"}])
-    (failed,) = items(path, content_columns=["titel"])
+    (failed,) = items(path, content_columns=["titles"])
     assert isinstance(failed, Failure)
     assert failed.error == "MissingColumn"
     assert failed.message == (
-        "there is no column 'titel' (did you mean title?); the columns are title, body"
+        "there is no column 'titles' (did you mean title?); the columns are title, body"
     )
 
 
