@@ -50,6 +50,7 @@ class IsolatedReader:
     def __init__(self, readers: Mapping[str, str] | None = None) -> None:
         self._readers = dict(readers or {})
         self._helper: _Helper | None = None
+        self._busy = False
 
     def __enter__(self) -> Self:
         return self
@@ -101,14 +102,16 @@ class IsolatedReader:
     def _stream(
         self, source: Source, options: ReadOptions, part: Part
     ) -> Iterator[Record | Failure]:
+        assert not self._busy, "an IsolatedReader reads one source at a time"
         helper = self._healthy()
-        done = False
+        self._busy, done = True, False
         try:
             helper.send((source, options, part, self._readers))
             while (batch := helper.receive(options.limits.read_timeout_s)) is not None:
                 yield from batch
             done = True
         finally:
+            self._busy = False
             if not done:
                 self.close()
 

@@ -160,6 +160,12 @@ def test_an_overlap_as_large_as_a_chunk_is_refused() -> None:
         chunks(file("a"), 9, 9)
 
 
+def test_marks_that_the_tokeniser_drops_stay_with_their_letter(minilm: TokenOffsets) -> None:
+    text = "word " * 7 + "e\u0301 " + "word " * 4
+    first, *_ = chunks(file(text), 8, 0, minilm)
+    assert text_of(first.content) == ("word " * 7 + "e\u0301")
+
+
 def test_a_word_without_end_is_bounded() -> None:
     one_token: TokenOffsets = lambda text: [found.span() for found in re.finditer(r"\S+", text)]  # noqa: E731
     pieces = chunks(file("x" * 200_000), 10, 0, one_token)

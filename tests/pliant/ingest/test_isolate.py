@@ -224,3 +224,12 @@ def _is_running(pid: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_one_source_at_a_time(reader: IsolatedReader, tmp_path: Path) -> None:
+    (tmp_path / "a.words").write_text("a b")
+    first = reader.read(source_of(tmp_path / "a.words"))
+    next(first)
+    with pytest.raises(AssertionError, match="one source at a time"):
+        next(reader.read(source_of(tmp_path / "a.words")))
+    assert len(list(first)) == 1
