@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 import threading
 import zlib
@@ -288,7 +289,7 @@ def _orientation(image: PillowImage.Image) -> int:
 def _rgb(image: PillowImage.Image) -> PillowImage.Image:
     if image.mode.startswith("I"):
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode.endswith(("A", "a")) or "transparency" in image.info:
         over = image.convert("RGBA")
         white = PillowImage.new("RGBA", over.size, "white")
         return PillowImage.alpha_composite(white, over).convert("RGB")
@@ -340,6 +341,7 @@ def _render(page: Any, side: int) -> PillowImage.Image:
 def _page_text(page: Any) -> str:
     words = page.get_textpage()
     try:
-        return words.get_text_bounded().replace("\r\n", "\n").strip()
+        text = words.get_text_bounded().replace("\r\n", "\n").strip()
+        return re.sub("\ufffe\n?", "", text)  # PDFium's mark of a hyphenated word
     finally:
         words.close()

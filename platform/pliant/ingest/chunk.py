@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import Field
 
 from pliant.config import Config
 from pliant.content import Image, Record, Text
 from pliant.errors import InvalidInputError
-from pliant.ingest.borders import Borders, find_borders
+from pliant.ingest.borders import find_borders
 
 TokenOffsets = Callable[[str], list[tuple[int, int]]]
 
 _MAX_ASCII = 60_000  # a store's text column holds 65,535 bytes
 _MAX_CHARS = 15_000
 _BLOCK = 32_768
+_MARKS = 256
 
 
 class ChunkOptions(Config):
@@ -80,9 +81,9 @@ def split(
         if end > begin:
             yield begin, end
         return
-    starts, ends = _tokens(text, token_offsets)
-    borders = find_borders(text, starts)
-    cutter = _Cutter(text, starts, ends, borders, token_offsets, limit)
+    tokens = _tokens(text, token_offsets)
+    starts, ends = tokens.starts, tokens.ends
+    cutter = _Cutter(tokens, token_offsets, limit)
     first, reached = 0, 0
     while reached < len(starts):
         cut = cutter.cut(first, reached)
@@ -91,21 +92,21 @@ def split(
         first = cutter.next_first(first, cut, overlap) if cut < len(starts) else cut
 
 
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    text: str
+    starts: list[int]
+    ends: list[int]
+
+
 class _Cutter:
     """Chooses where a chunk ends and where the next one begins; all positions are token indices."""
 
-    def __init__(
-        self,
-        text: str,
-        starts: list[int],
-        ends: list[int],
-        borders: Borders,
-        token_offsets: TokenOffsets,
-        limit: int,
-    ) -> None:  # fmt: skip
-        self._text, self._starts, self._ends = text, starts, ends
-        self._borders, self._offsets, self._limit = borders, token_offsets, limit
-        self._chars = _char_limit(text)
+    def __init__(self, tokens: _Tokens, token_offsets: TokenOffsets, limit: int) -> None:
+        self._text, self._starts, self._ends = tokens.text, tokens.starts, tokens.ends
+        self._borders = find_borders(tokens.text, tokens.starts)
+        self._offsets, self._limit = token_offsets, limit
+        self._chars = _char_limit(tokens.text)
 
     def cut(self, first: int, reached: int) -> int:
         """Give the end of the chunk that begins at `first`: the best border that fits."""
@@ -176,7 +177,7 @@ def _char_limit(text: str) -> int:
     return _MAX_ASCII if text.isascii() else _MAX_CHARS
 
 
-def _tokens(text: str, token_offsets: TokenOffsets) -> tuple[list[int], list[int]]:
+def _tokens(text: str, token_offsets: TokenOffsets) -> _Tokens:
     """Tokenise block by block, so that memory and time stay linear; no token is overlong."""
     starts, ends = [], []
     longest = _char_limit(text)
@@ -188,7 +189,16 @@ def _tokens(text: str, token_offsets: TokenOffsets) -> tuple[list[int], list[int
                 starts.append(piece)
                 ends.append(min(piece + longest, begin + high))
         begin = end
-    return starts, ends
+    _keep_marks(text, starts, ends)
+    return _Tokens(text, starts, ends)
+
+
+def _keep_marks(text: str, starts: list[int], ends: list[int]) -> None:
+    """Give characters that the tokeniser drops (accents, controls) to the token before them."""
+    for index, end in enumerate(ends):
+        after = starts[index + 1] if index + 1 < len(starts) else len(text)
+        if after > end and not text[end].isspace():
+            ends[index] = end + len(text[end : min(after, end + _MARKS)].rstrip())
 
 
 def _block_end(text: str, begin: int) -> int:

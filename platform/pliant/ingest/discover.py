@@ -26,6 +26,8 @@ from pliant.ingest.suffixes import is_used_sidecar, suffix_of
 
 __all__ = ["DiscoverOptions", "Source", "discover", "readable", "source_of"]
 
+_MAX_DEPTH = 200
+
 
 class DiscoverOptions(Config):
     """Which files of the arguments become sources."""
@@ -138,18 +140,21 @@ class _Walk:
             yield _unreachable(path, error)
             return
         if stat.S_ISDIR(status.st_mode):
-            yield from self._folder(path, below, root, above)
+            yield from self._folder(path, below, root, (*above, (status.st_dev, status.st_ino)))
         elif self._chosen(below):
             yield from self._file(path, below, root, status)
 
     def _folder(
         self, path: str, below: str, root: str, above: tuple[tuple[int, int], ...]
     ) -> Iterator[Source | Failure]:
-        status = Path(path).stat()
-        identity = (status.st_dev, status.st_ino)
-        if identity in above:
+        identity = above[-1]
+        if identity in above[:-1]:
             message = "the link leads back to a folder that holds it"
             yield Failure(readable(path), "", "discover", "LinkLoop", message)
+            return
+        if len(above) > _MAX_DEPTH:
+            message = f"more than {_MAX_DEPTH} folders stand inside each other"
+            yield Failure(readable(path), "", "discover", "TooDeep", message)
             return
         if identity in self.folders:
             return
@@ -163,7 +168,7 @@ class _Walk:
         for name in names:
             inner = f"{below}/{name}" if below else name
             if not _matches(inner, self.options.exclude):
-                yield from self._visit(os.path.join(path, name), inner, root, (*above, identity))  # noqa: PTH118 keeps "./" as typed
+                yield from self._visit(os.path.join(path, name), inner, root, above)  # noqa: PTH118 keeps "./" as typed
 
     def _chosen(self, below: str) -> bool:
         include, exclude = self.options.include, self.options.exclude

@@ -28,6 +28,7 @@ from pliant.errors import UnavailableError
 from pliant.ingest.blob import SKIPPED
 from pliant.ingest.failure import Failure
 from pliant.ingest.options import ReadOptions
+from pliant.ingest.read import Part
 from pliant.ingest.source import Source
 
 MAX_CRASHES = 3
@@ -49,6 +50,7 @@ class IsolatedReader:
     def __init__(self, readers: Mapping[str, str] | None = None) -> None:
         self._readers = dict(readers or {})
         self._helper: _Helper | None = None
+        self._busy = False
 
     def __enter__(self) -> Self:
         return self
@@ -76,32 +78,40 @@ class IsolatedReader:
             UnavailableError: the helper process cannot be started.
         """
         options = options or ReadOptions()
-        received, skip = 0, dict[int, str]()
+        part, reasons, last = Part(), dict[int, str](), None
         while True:
             try:
-                for item in self._stream(source, options, received, frozenset(skip)):
-                    received += 1
-                    yield _explained(item, skip.get(received - 1))
-                return
+                for item in self._stream(source, options, part):
+                    reason = reasons.get(part.start)
+                    part = replace(part, start=part.start + 1)
+                    yield _explained(item, reason)
+                break
             except _HelperDiedError as death:
-                culprit = max(death.index, received)
-                again = culprit in skip
-                if again or len(skip) >= MAX_CRASHES:
-                    yield _gave_up(source, culprit, skip, death.reason)
-                    return
-                skip[culprit] = death.reason
+                if last is not None:
+                    break
+                culprit = max(death.index, part.start)
+                if culprit in reasons or len(reasons) >= MAX_CRASHES:
+                    last = _gave_up(source, culprit, reasons, death.reason)
+                    part = replace(part, stop=culprit)
+                else:
+                    reasons[culprit] = death.reason
+                    part = replace(part, skip=frozenset(reasons))
+        if last is not None:
+            yield last
 
     def _stream(
-        self, source: Source, options: ReadOptions, start: int, skip: frozenset[int]
+        self, source: Source, options: ReadOptions, part: Part
     ) -> Iterator[Record | Failure]:
+        assert not self._busy, "an IsolatedReader reads one source at a time"
         helper = self._healthy()
-        done = False
+        self._busy, done = True, False
         try:
-            helper.send((source, options, start, skip, self._readers))
+            helper.send((source, options, part, self._readers))
             while (batch := helper.receive(options.limits.read_timeout_s)) is not None:
                 yield from batch
             done = True
         finally:
+            self._busy = False
             if not done:
                 self.close()
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pliant.content import Image, Record, Text, Video
 from pliant.ingest.blob import Reader
 from pliant.ingest.failure import Failure
-from pliant.ingest.read import read_from
+from pliant.ingest.read import read_part
 from pliant.ingest.readers import READERS
 
 _HEADER = struct.Struct("<Q")
@@ -58,11 +58,11 @@ def _send(sink: object, message: object) -> None:
 
 
 def _batches(message: tuple, counter: mmap.mmap) -> Iterator[list[Record | Failure]]:
-    source, options, start, skip, more = message
+    source, options, part, more = message
     batch: list[Record | Failure] = []
     size, begun = 0, time.monotonic()
-    items = read_from(source, options, _readers(more), start, skip)
-    for index, item in enumerate(items, start + 1):
+    items = read_part(source, options, _readers(more), part)
+    for index, item in enumerate(items, part.start + 1):
         _HEADER.pack_into(counter, 0, index)
         batch.append(item)
         size += _size(item)

@@ -31,7 +31,7 @@ _PARAGRAPHS = frozenset(
      "h1", "h2", "h3", "h4", "h5", "h6"]
 )  # fmt: skip
 _BLOCKS = _PARAGRAPHS | frozenset(
-    ["address", "aside", "body", "caption", "center", "dd", "details", "dialog", "dir", "div", "dt",
+    ["address", "aside", "body", "caption", "dd", "details", "dialog", "dir", "div", "dt",
      "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "legend", "li",
      "main", "menu", "nav", "search", "summary", "tbody", "tfoot", "thead", "tr"]
 )  # fmt: skip
@@ -100,11 +100,13 @@ def _walk(root: Any, lines: _Lines) -> None:
     """Visit the tree in document order without recursion: pages nest as deep as they like."""
     node, leaving = root, False
     while node is not None:
-        if not leaving and _enter(node, lines) and node.child is not None:
+        entered = leaving or _enter(node, lines)
+        if entered and not leaving and node.child is not None:
             node = node.child
             continue
-        _leave(node, lines)
-        if node == root:
+        if entered:
+            _leave(node, lines)
+        if node.mem_id == root.mem_id:  # == would compare their HTML
             return
         leaving = node.next is None
         node = node.parent if leaving else node.next
@@ -129,10 +131,10 @@ def _enter(node: Any, lines: _Lines) -> bool:
 
 def _leave(node: Any, lines: _Lines) -> None:
     tag = node.tag
-    if tag == "pre":
-        lines.kept = max(0, lines.kept - 1)
     if tag in _BLOCKS:
         lines.end(paragraph=tag in _PARAGRAPHS)
+    if tag == "pre":
+        lines.kept -= 1
 
 
 def _is_hidden(node: Any) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+_BUFFER_BYTES = 2**20  # without it a whole column of a row group is held
 _BATCH_BYTES = 4 * 2**20
 _MAX_BATCH_ROWS = 1024
 
@@ -27,7 +28,7 @@ def parquet_table(blob: Blob) -> Table:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(blob.source.path, pre_buffer=False)
+        file = pq.ParquetFile(blob.source.path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         schema = file.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableError(
@@ -53,7 +54,7 @@ def _rows(file: pq.ParquetFile) -> Iterator[dict[str, Any] | UnreadableError]:
         size = max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES // per_row))
         done = 0
         try:
-            for batch in file.iter_batches(batch_size=size, row_groups=[group]):
+            for batch in file.iter_batches(size, [group], use_threads=False):
                 yield from _batch_rows(batch)
                 done += batch.num_rows
         except (pa.ArrowException, OSError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -22,22 +23,33 @@ def read(
     source: Source, options: ReadOptions | None = None, readers: Mapping[str, Reader] = READERS
 ) -> Iterator[Record | Failure]:
     """Give the records of a source, in an order that never changes; it raises nothing."""
-    return read_from(source, options or ReadOptions(), readers, 0, frozenset())
+    return read_part(source, options or ReadOptions(), readers, Part())
 
 
-def read_from(
-    source: Source,
-    options: ReadOptions,
-    readers: Mapping[str, Reader],
-    start: int,
-    skip: frozenset[int],
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which records of a source to give, by index.
+
+    Attributes:
+        start: the first one.
+        stop: the one before which to end; all by default.
+        skip: those that are named by a Failure but not decoded.
+    """
+
+    start: int = 0
+    stop: int | None = None
+    skip: frozenset[int] = frozenset()
+
+
+def read_part(
+    source: Source, options: ReadOptions, readers: Mapping[str, Reader], part: Part
 ) -> Iterator[Record | Failure]:
-    """Go on reading at an index; records in `skip` are named by a Failure but not decoded."""
+    """Give some records of a source, as `read` does."""
     try:
         reader = _reader(source, readers)
         metadata = source_metadata(source, options)
-        blob = Blob(source, options, metadata, start, skip)
-        yield from islice(reader(blob), start, None)
+        blob = Blob(source, options, metadata, part.start, part.skip)
+        yield from islice(reader(blob), part.start, part.stop)
     except Exception as error:  # noqa: BLE001 a source that breaks its reader is one failed row
         yield failure_of(error, source.source, "")
 

@@ -130,7 +130,7 @@ def jsonl_table(blob: Blob, file: io.BufferedIOBase) -> Table:
     first: dict[str, Any] = {}
     for row in islice(rows, _SAMPLE_ROWS):
         head.append(row)
-        if isinstance(row, dict):
+        if isinstance(row, dict) and row:
             first = row
             break
     texts = [name for name, value in first.items() if isinstance(value, str)]

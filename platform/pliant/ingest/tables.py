@@ -93,7 +93,7 @@ class _Columns:
         for name in [*wanted, *([self._id] if self._id else [])]:
             if table.fixed and name not in table.columns:
                 raise _missing(name, table)
-        self._content = options.content_columns or (_content_column(table),)
+        self._content = options.content_columns or _content_columns(table)
         self._all = options.metadata_columns is None
         self._names = set(table.plain if self._all else options.metadata_columns or ())
         self._open = self._all and not table.fixed
@@ -138,6 +138,11 @@ class _Columns:
             if name == self._id
             or (name not in self._content and (self._open or name in self._names))
         }
+
+
+def _content_columns(table: Table) -> tuple[str, ...]:
+    """Choose one column by its name or type; none when the table has no columns, hence no rows."""
+    return (_content_column(table),) if table.columns else ()
 
 
 def _content_column(table: Table) -> str:
