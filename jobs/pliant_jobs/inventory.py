@@ -19,13 +19,16 @@ from pliant.store import MilvusStore
 class InventoryConfig(Config):
     """What is stored: `list`, `show NAME` or `drop NAME`."""
 
-    words: tuple[str, ...] = Field((), description="list, show NAME or drop NAME.")
+    words: tuple[str, ...] = Field(default=(), description="list, show NAME or drop NAME.")
     uri: str = Field(
-        "./pliant.db", description="Milvus Lite's folder, or http(s)://host:port of a server."
+        default="./pliant.db",
+        description="Milvus Lite's folder, or http(s)://host:port of a server.",
     )
-    token: str | None = Field(None, description="Token of the Milvus server (or PLIANT_TOKEN).")
-    as_json: bool = Field(False, alias="json", description="Print one JSON document.")
-    quiet: bool = Field(False, description="Print nothing but results.")
+    token: str | None = Field(
+        default=None, description="Token of the Milvus server (or PLIANT_TOKEN)."
+    )
+    as_json: bool = Field(default=False, alias="json", description="Print one JSON document.")
+    quiet: bool = Field(default=False, description="Print nothing but results.")
 
 
 def run(config: InventoryConfig) -> dict[str, Any]:
@@ -62,7 +65,10 @@ def _action(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     wanted = 0 if action == "list" else 1
     if len(names) != wanted:
         needs = "one collection's name" if wanted else "no name"
-        raise InvalidInputError(f"pliant collections {action} takes {needs}, given {len(names)}")
+        raise InvalidInputError(
+            f"pliant collections {action} takes {needs}, given {len(names)}; "
+            "possible are list, show NAME and drop NAME"
+        )
     return action, names
 
 

@@ -21,10 +21,10 @@ class OwnerConfig(Config):
     its last client. The address is for plain Milvus clients.
     """
 
-    words: tuple[str, ...] = Field((), description="start, stop or url.")
-    uri: str = Field("./pliant.db", description="Milvus Lite's folder.")
-    as_json: bool = Field(False, alias="json", description="Print one JSON document.")
-    quiet: bool = Field(False, description="Print nothing but results.")
+    words: tuple[str, ...] = Field(default=(), description="start, stop or url.")
+    uri: str = Field(default="./pliant.db", description="Milvus Lite's folder.")
+    as_json: bool = Field(default=False, alias="json", description="Print one JSON document.")
+    quiet: bool = Field(default=False, description="Print nothing but results.")
 
 
 def run(config: OwnerConfig) -> dict[str, Any]:
