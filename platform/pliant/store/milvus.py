@@ -113,7 +113,7 @@ class MilvusStore:
                 schema=to_schema(spec, backend),
                 index_params=to_index(backend),
                 properties=to_properties(spec),
-                consistency_level="Bounded",
+                consistency_level="Strong",
                 **self._options,
             )
         )

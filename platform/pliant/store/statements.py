@@ -102,7 +102,8 @@ def nearest(
 def _page(connection: Connection, name: str, where: str, fields: Sequence[str]) -> list[Any]:
     """Give the first rows in the order of their keys, as pymilvus's iterator asks for them.
 
-    That iterator itself is of no use: against an older server it reads as of its own clock.
+    That iterator itself is of no use: against an older server it reads as of its own clock. With
+    `iterator` pymilvus sends the consistency the collection was made with, which is Strong.
     """
     found: Any = connection.call(
         lambda client: client.query(
@@ -112,7 +113,6 @@ def _page(connection: Connection, name: str, where: str, fields: Sequence[str]) 
             limit=PAGE_ROWS,
             iterator="True",
             reduce_stop_for_best=True,
-            consistency_level="Strong",
             **connection.options(),
         ),
         name,
