@@ -23,10 +23,14 @@ TOLERANCE = 2e-2  # bf16 arithmetic against values computed in fp32
 class DoctorConfig(Config):
     """Check this machine: CPU, decoders, store, model and vectors. Exit code 1 if one fails."""
 
-    uri: str | None = Field(None, description="A store to reach; a temporary one by default.")
-    token: str | None = Field(None, description="Token of the Milvus server (or PLIANT_TOKEN).")
-    model: str = Field("pliant-mini", description="Model to load and to check.")
-    as_json: bool = Field(False, alias="json", description="One JSON document.")
+    uri: str | None = Field(
+        default=None, description="A store to reach; a temporary one by default."
+    )
+    token: str | None = Field(
+        default=None, description="Token of the Milvus server (or PLIANT_TOKEN)."
+    )
+    model: str = Field(default="pliant-mini", description="Model to load and to check.")
+    as_json: bool = Field(default=False, alias="json", description="One JSON document.")
 
 
 class Finding(Config):

@@ -19,7 +19,7 @@ from pliant_jobs.report import EmbedReport, Rows, Sources, Stage, readable, writ
 
 if TYPE_CHECKING:
     from pliant.encoder import Encoder
-    from pliant.ingest.discover import Source
+    from pliant.ingest.source import Source
     from pliant.store.milvus import MilvusStore
     from pliant_jobs.progress import Progress
     from pliant_jobs.tally import Tally
@@ -125,7 +125,7 @@ class _Job:
         self._subnetwork = encoder.subnetwork(config.subnetwork).name
         self._screen.say(f"embedding {len(sources):,} sources into {config.collection!r}")
         with MilvusStore.open(config.uri, token=config.secret()) as store:
-            existed = config.collection in store.list()
+            existed = store.exists(config.collection)
             self._ensure_collection(store, encoder, sources, existed=existed)
             self._stream(store, sources, clean=existed)
 

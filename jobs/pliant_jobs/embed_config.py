@@ -16,13 +16,21 @@ from pliant.ingest.options import Limits, ReadOptions
 class Resources(Config):
     """What the stages may use; the same file runs on two cores and on a cluster."""
 
-    read_workers: int | None = Field(None, ge=1, description="Reading actors; by the CPUs.")
-    read_cpus: float = Field(0.5, ge=0, description="CPUs reserved for a reading actor.")
-    embed_workers: int = Field(1, ge=1, description="Embedding actors.")
-    embed_cpus: float = Field(1.0, ge=0, description="CPUs reserved for an embedding actor.")
-    embed_gpus: float = Field(0.0, ge=0, description="GPUs reserved for an embedding actor.")
-    threads: int | None = Field(None, ge=1, description="Threads of an embedding actor; by CPUs.")
-    batch_size: int = Field(256, ge=1, le=4096, description="Rows embedded and written at once.")
+    read_workers: int | None = Field(default=None, ge=1, description="Reading actors; by the CPUs.")
+    read_cpus: float = Field(default=0.5, ge=0, description="CPUs reserved for a reading actor.")
+    embed_workers: int = Field(default=1, ge=1, description="Embedding actors.")
+    embed_cpus: float = Field(
+        default=1.0, ge=0, description="CPUs reserved for an embedding actor."
+    )
+    embed_gpus: float = Field(
+        default=0.0, ge=0, description="GPUs reserved for an embedding actor."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads of an embedding actor; by CPUs."
+    )
+    batch_size: int = Field(
+        default=256, ge=1, le=4096, description="Rows embedded and written at once."
+    )
 
 
 class EmbedConfig(Config):
@@ -34,35 +42,64 @@ class EmbedConfig(Config):
 
     sources: tuple[str, ...] = Field(description="Files, folders, globs, tables.")
     collection: str = Field(description="Collection to write to; made when it does not exist.")
-    uri: str = Field("./pliant.db", description="Milvus Lite folder, or http(s)://host:port.")
-    token: str | None = Field(None, description="Token of the Milvus server (or PLIANT_TOKEN).")
-    model: str = Field("pliant-mini", description="Built-in name, directory or Hugging Face id.")
-    subnetwork: str = Field("full", description="Sub-network that embeds the documents.")
-    include: tuple[str, ...] = Field((), description="Only files whose name matches a glob.")
-    exclude: tuple[str, ...] = Field((), description="No files whose name matches a glob.")
-    content_columns: tuple[str, ...] = Field((), description="Table columns to embed, in order.")
-    id_column: str | None = Field(None, description="Table column that identifies a row.")
+    uri: str = Field(
+        default="./pliant.db", description="Milvus Lite folder, or http(s)://host:port."
+    )
+    token: str | None = Field(
+        default=None, description="Token of the Milvus server (or PLIANT_TOKEN)."
+    )
+    model: str = Field(
+        default="pliant-mini", description="Built-in name, directory or Hugging Face id."
+    )
+    subnetwork: str = Field(default="full", description="Sub-network that embeds the documents.")
+    include: tuple[str, ...] = Field(
+        default=(), description="Only files whose name matches a glob."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="No files whose name matches a glob.")
+    content_columns: tuple[str, ...] = Field(
+        default=(), description="Table columns to embed, in order."
+    )
+    id_column: str | None = Field(default=None, description="Table column that identifies a row.")
     metadata_columns: tuple[str, ...] | None = Field(
-        None, description="Table columns to keep as metadata; all others by default."
+        default=None, description="Table columns to keep as metadata; all others by default."
     )
     path_pattern: str | None = Field(
-        None, description="Metadata from path parts, such as '{lang}/{year}/*'."
+        default=None, description="Metadata from path parts, such as '{lang}/{year}/*'."
     )
-    chunk_tokens: int | None = Field(None, ge=8, description="Tokens in a chunk; the model's most.")
-    chunk_overlap: int = Field(32, ge=0, description="Tokens that neighbouring chunks share.")
-    limit: int | None = Field(None, ge=1, description="Stop after this many sources.")
-    root: str | None = Field(None, description="Name that replaces the path in keys: portable.")
-    failed: Path | None = Field(None, description="Where to write the failed table (Parquet).")
+    chunk_tokens: int | None = Field(
+        default=None, ge=8, description="Tokens in a chunk; the model's most."
+    )
+    chunk_overlap: int | None = Field(
+        default=None,
+        ge=0,
+        description="Tokens that neighbouring chunks share; an eighth of a chunk.",
+    )
+    segment_seconds: float = Field(
+        default=10.0, gt=0, description="Length of a video segment, seconds."
+    )
+    frames_per_segment: int = Field(
+        default=8, ge=1, description="Frames taken from a video segment."
+    )
+    limit: int | None = Field(default=None, ge=1, description="Stop after this many sources.")
+    root: str | None = Field(
+        default=None, description="Name that replaces the path in keys: portable."
+    )
+    failed: Path | None = Field(
+        default=None, description="Where to write the failed table (Parquet)."
+    )
     max_failed: str | None = Field(
-        None, description="Exit code 3 when more rows fail: a number or a percentage such as 5%."
+        default=None,
+        description="Exit code 3 when more rows fail: a number or a percentage such as 5%.",
     )
-    report: Path | None = Field(None, description="Where to write the report (JSON).")
-    dry_run: bool = Field(False, description="Count sources and estimate; write nothing.")
-    quiet: bool = Field(False, description="No progress.")
-    as_json: bool = Field(False, alias="json", description="Print the report as JSON.")
-    address: str | None = Field(None, description="Address of a running Ray cluster.")
-    limits: Limits = Field(Limits(), description="Limits on what a source may hold.")
-    resources: Resources = Field(Resources(), description="Actors, CPUs and GPUs of the stages.")
+    report: Path | None = Field(default=None, description="Where to write the report (JSON).")
+    dry_run: bool = Field(default=False, description="Count sources and estimate; write nothing.")
+    quiet: bool = Field(default=False, description="No progress.")
+    as_json: bool = Field(default=False, alias="json", description="Print the report as JSON.")
+    address: str | None = Field(default=None, description="Address of a running Ray cluster.")
+    limits: Limits = Field(default=Limits(), description="Limits on what a source may hold.")
+    resources: Resources = Field(
+        default=Resources(), description="Actors, CPUs and GPUs of the stages."
+    )
 
     def secret(self) -> str | None:
         """Give the store's token, from the option or the environment."""
@@ -81,6 +118,8 @@ class EmbedConfig(Config):
             id_column=self.id_column,
             metadata_columns=self.metadata_columns,
             path_pattern=self.path_pattern,
+            segment_seconds=self.segment_seconds,
+            frames_per_segment=self.frames_per_segment,
             limits=self.limits,
         )
 

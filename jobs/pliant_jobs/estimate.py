@@ -17,7 +17,7 @@ from pliant_jobs.embed_config import EmbedConfig
 
 if TYPE_CHECKING:
     from pliant.encoder import Encoder
-    from pliant.ingest.discover import Source
+    from pliant.ingest.source import Source
 
 BYTES_A_ROW = {
     "text": 1_000,
@@ -53,7 +53,8 @@ def expected_rows(sources: Sequence[Source]) -> int:
 def dry_run(config: EmbedConfig) -> int:
     """Count sources and bytes, estimate the time by encoding for a second; writes nothing."""
     from pliant.encoder import load
-    from pliant.ingest.discover import Source, discover
+    from pliant.ingest.discover import discover
+    from pliant.ingest.source import Source
 
     found = list(discover(config.sources, config.discover_options()))
     sources = [source for source in found if isinstance(source, Source)]

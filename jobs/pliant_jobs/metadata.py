@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from pliant.content import MetadataValue, Record
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.options import ReadOptions
-from pliant.ingest.read import source_metadata
+from pliant.ingest.values import source_metadata
 
 if TYPE_CHECKING:
-    from pliant.ingest.discover import Source
+    from pliant.ingest.source import Source
     from pliant.store.schema import FieldType
 
 TABLES = (".jsonl", ".csv", ".parquet")
@@ -38,8 +38,11 @@ def infer_fields(rows: Iterable[Mapping[str, MetadataValue]]) -> dict[str, Field
         for name, value in row.items():
             if value is not None and (kind := _kind(value)):
                 kinds.setdefault(name, set()).add(kind)
-    merged = {name: _merge(found) for name, found in kinds.items()}
-    return {name: kind for name, kind in merged.items() if kind}
+    fields: dict[str, FieldType] = {}
+    for name, found in kinds.items():
+        if kind := _merge(found):
+            fields[name] = kind
+    return fields
 
 
 def _table_rows(
@@ -74,8 +77,8 @@ def _kind(value: MetadataValue) -> FieldType | None:
     if isinstance(value, dict):
         return "json"
     if isinstance(value, list):
-        kinds = {_kind(item) for item in value}
-        inner = _merge({kind for kind in kinds if kind}) if None not in kinds else None
+        kinds: set[FieldType] = {kind for item in value if (kind := _kind(item))}
+        inner = _merge(kinds) if None not in value else None
         return _ARRAYS.get(inner, "json") if inner else ("json" if value else None)
     return _SCALARS.get(type(value))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pliant.encoder import Encoder
-    from pliant.store.milvus import MilvusStore
+    from pliant.store import MilvusStore, StoredRow
 
 FAILURE_COLUMNS = pa.struct(
     [(name, pa.string()) for name in ("source", "locator", "stage", "error", "message")]
@@ -81,8 +81,6 @@ def embedded(
         compute=ActorPoolStrategy(size=num_actors, max_tasks_in_flight_per_actor=2),
         num_cpus=num_cpus,
         num_gpus=num_gpus,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
 
 
@@ -142,18 +140,29 @@ class EmbedStage:
                 acks.fail(row, "embed", type(error).__name__, str(error))
         return vectors, kept
 
-    def _upsert(self, rows: list[dict[str, Any]], vectors: list[Any], acks: _Acks) -> None:
-        stored = []
-        for row, vector in zip(rows, vectors, strict=True):
-            metadata = orjson.loads(row["metadata"])
-            stored.append({**row, "metadata": metadata, "vector": vector})
+    def _upsert(self, rows: list[dict[str, Any]], vectors: list[np.ndarray], acks: _Acks) -> None:
+        import numpy as np
+
+        from pliant.store import StoredRows
+
+        if not rows:
+            return
+        space_id = self._encoder.space_id_of(self._subnetwork)
+        stored = StoredRows(space_id, [_stored(row) for row in rows], np.stack(vectors))
         refused = self._store.upsert(self._task.collection, stored)
-        for row in stored:
-            problem = refused.get(row["id"])
-            if problem is None:
-                acks.wrote(row)
+        for row in rows:
+            if row["id"] in refused:
+                acks.fail(row, "upsert", "InvalidRow", refused[row["id"]])
             else:
-                acks.fail(row, "upsert", "InvalidRow", problem)
+                acks.wrote(row)
+
+
+def _stored(row: dict[str, Any]) -> StoredRow:
+    from pliant.store import StoredRow
+
+    names = ("id", "modality", "source", "locator", "text", "thumbnail", "source_key", "generation")
+    values = {name: row[name] for name in names}
+    return StoredRow(**values, metadata=orjson.loads(row["metadata"]))
 
 
 class _Acks:

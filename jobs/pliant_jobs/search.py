@@ -18,6 +18,7 @@ from pliant.errors import InvalidInputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from pliant.encoder import Encoder
     from pliant.store.milvus import CollectionInfo, Hit, MilvusStore
 
 SNIPPET_CHARS = 160
@@ -30,20 +31,28 @@ class SearchConfig(Config):
     another space are refused. Filters: modality == "image" and year >= 2020 (see the README).
     """
 
-    text: str | None = Field(None, description="What to look for.")
-    image: Path | None = Field(None, description="An image file to look for.")
+    text: str | None = Field(default=None, description="What to look for.")
+    image: Path | None = Field(default=None, description="An image file to look for.")
     collection: str = Field(description="Collection to search.")
-    uri: str = Field("./pliant.db", description="Milvus Lite folder, or http(s)://host:port.")
-    token: str | None = Field(None, description="Token of the Milvus server (or PLIANT_TOKEN).")
-    model: str | None = Field(None, description="Model; that of the collection by default.")
-    subnetwork: str = Field("full", description="Sub-network that embeds the query.")
-    filter: str | None = Field(None, description="Only rows for which this expression is true.")
-    param: dict[str, Any] = Field({}, description="Value of a {name} in the filter.")
-    limit: int = Field(10, ge=1, le=16384, description="How many hits.")
-    offset: int = Field(0, ge=0, le=16384, description="Skip this many hits.")
-    group_by: Literal["source"] | None = Field(None, description="One hit for each source.")
-    explain: bool = Field(False, description="Show the filter as the store gets it, and timings.")
-    as_json: bool = Field(False, alias="json", description="One JSON document.")
+    uri: str = Field(
+        default="./pliant.db", description="Milvus Lite folder, or http(s)://host:port."
+    )
+    token: str | None = Field(
+        default=None, description="Token of the Milvus server (or PLIANT_TOKEN)."
+    )
+    model: str | None = Field(default=None, description="Model; that of the collection by default.")
+    subnetwork: str = Field(default="full", description="Sub-network that embeds the query.")
+    filter: str | None = Field(
+        default=None, description="Only rows for which this expression is true."
+    )
+    param: dict[str, Any] = Field(default={}, description="Value of a {name} in the filter.")
+    limit: int = Field(default=10, ge=1, le=16384, description="How many hits.")
+    offset: int = Field(default=0, ge=0, le=16384, description="Skip this many hits.")
+    group_by: Literal["source"] | None = Field(default=None, description="One hit for each source.")
+    explain: bool = Field(
+        default=False, description="Show the filter as the store gets it, and timings."
+    )
+    as_json: bool = Field(default=False, alias="json", description="One JSON document.")
 
 
 class SearchHit(Config):
@@ -103,10 +112,10 @@ def _answer(
     from pliant.store.milvus import Query
 
     encoder = load(config.model or info.model)
-    space_id = encoder.space_id_of(info.subnetwork)
+    space_id = _space_of(encoder, info.subnetwork)
     subnetwork = encoder.subnetwork(config.subnetwork)
-    if config.subnetwork == "full":
-        subnetwork = replace(subnetwork, dim=encoder.subnetwork(info.subnetwork).dim)
+    if config.subnetwork == "full" and info.dim < subnetwork.dim:
+        subnetwork = replace(subnetwork, dim=info.dim)
     started = time.perf_counter()
     vector: np.ndarray = encoder.encode([content], role="query", subnetwork=subnetwork).values[0]
     encoded = time.perf_counter()
@@ -133,6 +142,13 @@ def _answer(
         hits=[_hit(hit) for hit in hits],
         explain=store.explain(query) if config.explain else None,
     )
+
+
+def _space_of(encoder: Encoder, document_subnetwork: str) -> str:
+    try:
+        return encoder.space_id_of(document_subnetwork)
+    except InvalidInputError:  # another model: the store refuses its space with both ids
+        return encoder.space_id
 
 
 def _content(config: SearchConfig) -> Content:

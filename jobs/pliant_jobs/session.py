@@ -21,7 +21,7 @@ from pliant.errors import UnavailableError
 
 OBJECT_STORE_BYTES = 256 << 20
 KEPT_SESSIONS = 5
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 512 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def ray_session(address: str | None = None) -> Iterator[Session]:
             _configure_data()
             nodes = [node for node in ray.nodes() if node["Alive"]]
             cpus = int(ray.cluster_resources().get("CPU", 1))
-            yield Session(cpus, len(nodes), _log_folder(), time.monotonic() - started)
+            yield Session(cpus, len(nodes), _log_folder(address), time.monotonic() - started)
         finally:
             if owned:
                 ray.shutdown()
@@ -134,11 +134,9 @@ def _temp_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"pliant-ray-{os.getuid()}"
 
 
-def _log_folder() -> str:
-    import ray
-
-    node = ray._private.worker.global_worker.node
-    return node.get_logs_dir_path() if node else ""
+def _log_folder(address: str | None) -> str:
+    local = _temp_folder() / "session_latest" / "logs"
+    return f"on the cluster at {address}" if address else str(local)
 
 
 def _forget_old_sessions() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ray.data import Dataset
 
     from pliant.encoder import Encoder
-    from pliant.ingest.discover import Source
+    from pliant.ingest.source import Source
 
 TICK_S = 0.25
 

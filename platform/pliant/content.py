@@ -94,7 +94,7 @@ class Record:
 
 def modality_of(content: Sequence[Part]) -> Modality:
     """Name the kind of content; several kinds of part together are interleaved."""
-    kinds = {_KIND[type(part)] for part in content}
+    kinds: set[Modality] = {_KIND[type(part)] for part in content}
     return kinds.pop() if len(kinds) == 1 else "interleaved"
 
 

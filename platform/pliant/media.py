@@ -136,9 +136,9 @@ class VideoFile:
         seconds: time at which the last frame ends.
     """
 
-    def __init__(self, path: str | Path, limits: MediaLimits | None = None) -> None:
+    def __init__(self, file: str | Path | io.BytesIO, limits: MediaLimits | None = None) -> None:
         limits = limits or MediaLimits()
-        reader = self._reader = _open_video(str(path))
+        reader = self._reader = _open_video(file)
         self.num_frames: int = len(reader)
         if self.num_frames == 0:
             raise UnreadableError("NoFrames", "the video holds no frames")
@@ -301,11 +301,11 @@ def _png(image: PillowImage.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _open_video(path: str) -> Any:
+def _open_video(file: str | Path | io.BytesIO) -> Any:
     import decord
 
     try:
-        return decord.VideoReader(path, num_threads=1)
+        return decord.VideoReader(str(file) if isinstance(file, Path) else file, num_threads=1)
     except (RuntimeError, ValueError, IndexError) as error:
         raise UnreadableError(
             "NotAVideo", f"no video can be decoded from it: {first_line(error)}"

@@ -63,7 +63,7 @@ def test_different_rows_have_different_keys(a: str, b: str, c: str, d: str) -> N
 
 
 def test_a_key_can_be_made_of_a_name_that_is_no_utf8() -> None:
-    assert len(row_key(b"caf\xe9".decode("utf8", "surrogateescape"), "")) == 32
+    assert len(row_key(b"na\xefve".decode("utf8", "surrogateescape"), "")) == 32
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pliant.encoder.backbone import Batch
 
-BUDGET = 4096
+BUDGET = 2048
 """Padded tokens and patches in a micro-batch; the measurement is in the README."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +62,7 @@ class Encoder:
         """Tokens of content that fit in one text, special tokens taken off."""
         return self.info.max_tokens
 
-    @cached_property
+    @property
     def space_id(self) -> str:
         """What the full network's vectors are comparable with: 16 hex digits."""
         return self.space_id_of(None)
@@ -138,10 +137,15 @@ class Encoder:
         Raises:
             InvalidInputError: the first item that cannot be embedded, with its position.
         """
+        return self._prepare(contents, role, truncate, 0)
+
+    def _prepare(
+        self, contents: Sequence[Content], role: Role, truncate: bool, first: int
+    ) -> Batch:
         items: list[Item] = []
-        for index, item in enumerate(self.prepare_each(contents, role, truncate=truncate)):
+        for index, item in enumerate(self.prepare_each(contents, role, truncate=truncate), first):
             if isinstance(item, InvalidInputError):
-                if len(contents) == 1:
+                if len(contents) == 1 and first == 0:
                     raise item
                 raise InvalidInputError(f"input {index}: {item}") from item
             items.append(item)
@@ -195,19 +199,20 @@ class Encoder:
         return Embeddings(np.concatenate([np.empty((0, cut.dim), np.float32), *values]))
 
     def _prepared(self, contents: Sequence[Content], role: Role) -> Iterator[Batch]:
-        cuts = [*range(0, len(contents), WINDOW), len(contents)]
-        windows = [contents[start:end] for start, end in pairwise(cuts)]
-        if len(windows) == 1:
-            yield self.prepare(windows[0], role)
+        starts = range(0, len(contents), WINDOW)
+
+        def window(start: int) -> Batch:
+            return self._prepare(contents[start : start + WINDOW], role, True, start)
+
+        if len(starts) <= 1:
+            yield from map(window, starts)
             return
         with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
-            following = pool.submit(self.prepare, windows[0], role) if windows else None
-            for window in [*windows[1:], None]:
-                if following is None:
-                    return
-                batch = following.result()
-                following = pool.submit(self.prepare, window, role) if window else None
+            following = pool.submit(window, 0)
+            for start in starts[1:]:
+                batch, following = following.result(), pool.submit(window, start)
                 yield batch
+            yield following.result()
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text, without special tokens or truncation."""

@@ -5,6 +5,7 @@ This module knows neither models nor stores: what prepares a content comes in as
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,12 +22,11 @@ from pliant.config import Config
 from pliant.content import Content, Record, row_key, text_of
 from pliant.errors import InvalidInputError
 from pliant.ingest.chunk import ChunkOptions, chunk
-from pliant.ingest.discover import Source
 from pliant.ingest.failure import Failure
-from pliant.ingest.fingerprint import fingerprint
+from pliant.ingest.fingerprint import READER_VERSION, fingerprint
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.options import ReadOptions
-from pliant.ingest.readers import READER_VERSION
+from pliant.ingest.source import Source
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -37,9 +37,10 @@ SOURCE_COLUMNS = pa.schema(
     [
         ("uri", pa.string()),
         ("source", pa.string()),
-        ("path", pa.string()),
+        ("path", pa.binary()),  # a name may be no UTF-8
         ("size_bytes", pa.int64()),
         ("mtime", pa.float64()),
+        ("root", pa.binary()),
     ]
 )
 
@@ -70,14 +71,21 @@ ROW_COLUMNS = pa.schema(
 class Preparer(Protocol):
     """The CPU side of an encoder."""
 
-    space_id: str
-    max_tokens: int
+    @property
+    def space_id(self) -> str:
+        """What its vectors are comparable with."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that fit in one text."""
+        ...
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Give the character range of every token."""
         ...
 
-    def prepare_each(self, contents: Sequence[Content]) -> list[Any | InvalidInputError]:
+    def prepare_each(self, contents: Sequence[Content]) -> Sequence[object | InvalidInputError]:
         """Prepare each content, or say what is wrong with it."""
         ...
 
@@ -109,10 +117,7 @@ def prepared_rows(
     A source's end mark carries `expected`: how many rows and failures it gave.
     """
     workers = workers or Workers()
-    table = pa.Table.from_pylist(
-        [{name: getattr(s, name) for name in SOURCE_COLUMNS.names} for s in sources],
-        schema=SOURCE_COLUMNS,
-    )
+    table = pa.Table.from_pylist([_source_row(one) for one in sources], schema=SOURCE_COLUMNS)
     return ray.data.from_arrow(_blocks(table, workers.num_actors)).map_batches(
         ReadStage,
         fn_constructor_args=(config, make_preparer, workers.rows_per_block),
@@ -120,7 +125,6 @@ def prepared_rows(
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=workers.num_actors, max_tasks_in_flight_per_actor=1),
         num_cpus=workers.num_cpus,
-        max_restarts=-1,
     )
 
 
@@ -134,13 +138,14 @@ class ReadStage:
         self._preparer = make_preparer()
         self._rows_per_block = rows_per_block
         self._reader = IsolatedReader()
-        self._options_hash = blake2b(config.model_dump_json().encode(), digest_size=16).hexdigest()
+        options = config.model_dump_json(exclude={"read": {"limits"}})
+        self._options_hash = blake2b(options.encode(), digest_size=16).hexdigest()
 
     def __call__(self, sources: pa.Table) -> Iterator[pa.Table]:
         """Read each source; give its rows in blocks of about `rows_per_block`."""
         rows: list[dict[str, object]] = []
         for values in sources.to_pylist():
-            for row in self._rows(Source(**values)):
+            for row in self._rows(_source(values)):
                 rows.append(row)
                 if len(rows) >= self._rows_per_block:
                     yield pa.Table.from_pylist(rows, schema=ROW_COLUMNS)
@@ -208,6 +213,15 @@ class ReadStage:
             str(READER_VERSION),
         )
         return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _source_row(source: Source) -> dict[str, object]:
+    values = {name: getattr(source, name) for name in SOURCE_COLUMNS.names}
+    return {**values, "path": os.fsencode(source.path), "root": os.fsencode(source.root)}
+
+
+def _source(row: dict[str, Any]) -> Source:
+    return Source(**{**row, "path": os.fsdecode(row["path"]), "root": os.fsdecode(row["root"])})
 
 
 def _blocks(table: pa.Table, num_actors: int) -> list[pa.Table]:

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pliant.encoder.backends.attention import attend
 from pliant.encoder.backends.linear import Linear
 from pliant.errors import UnavailableError
 
@@ -127,20 +128,13 @@ class Bert:
 
     def _attend(self, qkv: Tensor, groups: tuple[Group, ...]) -> Tensor:
         """Attention within each text: [N, 3 H] to [N, H]."""
-        hidden = qkv.shape[1] // 3
         if len(groups) == 1:
-            return self._attend_group(qkv, groups[0], hidden)
-        attended = qkv.new_empty((len(qkv), hidden))
+            return attend(qkv, groups[0].num_texts, self.num_heads)
+        attended = qkv.new_empty((len(qkv), qkv.shape[1] // 3))
         for group in groups:
-            end = group.start + group.num_texts * group.length
-            attended[group.start : end] = self._attend_group(qkv[group.start : end], group, hidden)
+            rows = slice(group.start, group.start + group.num_texts * group.length)
+            attended[rows] = attend(qkv[rows], group.num_texts, self.num_heads)
         return attended
-
-    def _attend_group(self, qkv: Tensor, group: Group, hidden: int) -> Tensor:
-        heads = qkv.view(group.num_texts, group.length, 3, self.num_heads, -1)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value)
-        return attended.transpose(1, 2).reshape(-1, hidden)
 
     def _block(self, index: int) -> Block:
         name = f"encoder.layer.{index}"

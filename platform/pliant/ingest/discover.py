@@ -1,0 +1,241 @@
+"""From arguments to sources: files, folders and globs, in sorted order, each file once.
+
+Discovery looks at names and sizes only; it opens no file. In folders, names that begin with a dot
+are left out; an argument that names one is taken.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from pydantic import Field
+
+from pliant.config import Config
+from pliant.errors import InvalidInputError, NotFoundError
+from pliant.ingest.failure import Failure
+from pliant.ingest.globs import expand, has_magic, list_names
+from pliant.ingest.readers import READERS
+from pliant.ingest.source import Source, readable
+from pliant.ingest.suffixes import is_used_sidecar, suffix_of
+
+__all__ = ["DiscoverOptions", "Source", "discover", "readable", "source_of"]
+
+
+class DiscoverOptions(Config):
+    """Which files of the arguments become sources."""
+
+    include: tuple[str, ...] = Field(
+        default=(), description="Only files whose name or path matches one of these globs."
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="No file or folder whose name or path matches one of these globs."
+    )
+    root: str | None = Field(
+        default=None, description="Name that replaces the folder in the keys: makes them portable."
+    )
+    limit: int | None = Field(default=None, ge=0, description="Stop after this many sources.")
+    follow_links: bool = Field(default=True, description="Follow symbolic links, each once.")
+
+
+def discover(
+    sources: Sequence[str], options: DiscoverOptions | None = None
+) -> Iterator[Source | Failure]:
+    """Find the sources that the arguments name, lazily; what cannot be one is a Failure.
+
+    Raises:
+        NotFoundError: an argument names nothing.
+        InvalidInputError: a remote source, or an empty argument.
+    """
+    for argument in sources:
+        _check(argument)
+    return _Walk(options or DiscoverOptions()).arguments(sources)
+
+
+def source_of(path: str | Path) -> Source:
+    """Describe one file by its path.
+
+    Raises:
+        NotFoundError: no such file.
+    """
+    text = str(path)
+    try:
+        status = Path(text).stat()
+    except OSError as error:
+        raise NotFoundError(f"source {text!r}: {error.strerror}") from error
+    folder = str(Path(text).absolute().parent)
+    return _source(text, text, status, folder, None, Path(text).name)
+
+
+def _check(argument: str) -> None:
+    if not argument:
+        raise InvalidInputError("a source is empty: give a file, a folder or a glob")
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", argument)
+    if scheme and scheme[1].lower() != "file":
+        raise InvalidInputError(
+            f"source {argument!r}: remote sources ({scheme[1]}://) are not supported yet; "
+            "give files, folders or globs"
+        )
+    path = _local(argument)
+    if os.path.lexists(path):
+        return
+    if has_magic(path) and next(expand(path), None) is not None:
+        return
+    raise NotFoundError(f"source {argument!r} does not exist, and no file matches it as a glob")
+
+
+def _local(argument: str) -> str:
+    if argument[:7].lower() != "file://":
+        return argument
+    return os.fsdecode(unquote_to_bytes(re.sub(r"^localhost(?=/)", "", argument[7:])))
+
+
+class _Walk:
+    def __init__(self, options: DiscoverOptions) -> None:
+        self.options = options
+        self.seen: dict[bytes, str | None] = {}
+        self.folders: set[tuple[int, int]] = set()
+
+    def arguments(self, sources: Sequence[str]) -> Iterator[Source | Failure]:
+        count, limit = 0, self.options.limit
+        if limit == 0:
+            return
+        for item in self._all(sources):
+            yield item
+            count += isinstance(item, Source)
+            if count == limit:
+                return
+
+    def _all(self, sources: Sequence[str]) -> Iterator[Source | Failure]:
+        for argument in sources:
+            path = _local(argument)
+            if os.path.lexists(path):
+                yield from self._argument(path, "" if Path(path).is_dir() else Path(path).name)
+                continue
+            fixed = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
+            for match in expand(path):
+                yield from self._argument(match, os.path.relpath(match, fixed or None))
+
+    def _argument(self, path: str, below: str) -> Iterator[Source | Failure]:
+        place = Path(path).absolute()
+        root = str(place if place.is_dir() else place.parent)
+        yield from self._visit(path, below, root, ())
+
+    def _visit(
+        self, path: str, below: str, root: str, above: tuple[tuple[int, int], ...]
+    ) -> Iterator[Source | Failure]:
+        try:
+            link = Path(path).is_symlink()
+            if link and not self.options.follow_links:
+                return
+            status = Path(path).stat()
+        except OSError as error:
+            yield _unreachable(path, error)
+            return
+        if stat.S_ISDIR(status.st_mode):
+            yield from self._folder(path, below, root, above)
+        elif self._chosen(below):
+            yield from self._file(path, below, root, status)
+
+    def _folder(
+        self, path: str, below: str, root: str, above: tuple[tuple[int, int], ...]
+    ) -> Iterator[Source | Failure]:
+        status = Path(path).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            message = "the link leads back to a folder that holds it"
+            yield Failure(readable(path), "", "discover", "LinkLoop", message)
+            return
+        if identity in self.folders:
+            return
+        self.folders.add(identity)
+        try:
+            names = list_names(path)
+        except OSError as error:
+            reason = f"the folder cannot be read: {error.strerror}"
+            yield Failure(readable(path), "", "discover", "UnreadableFolder", reason)
+            return
+        for name in names:
+            inner = f"{below}/{name}" if below else name
+            if not _matches(inner, self.options.exclude):
+                yield from self._visit(os.path.join(path, name), inner, root, (*above, identity))  # noqa: PTH118 keeps "./" as typed
+
+    def _chosen(self, below: str) -> bool:
+        include, exclude = self.options.include, self.options.exclude
+        return (not include or _matches(below, include)) and not _matches(below, exclude)
+
+    def _file(
+        self, path: str, below: str, root: str, status: os.stat_result
+    ) -> Iterator[Source | Failure]:
+        name = readable(path)
+        if not stat.S_ISREG(status.st_mode):
+            message = f"it is a {_special(status.st_mode)}; only ordinary files are read"
+            yield Failure(name, "", "discover", "NotAFile", message)
+            return
+        if is_used_sidecar(path):
+            return
+        source = _source(path, name, status, root, self.options.root, below)
+        key = bytes.fromhex(source.key)
+        real = os.path.realpath(path) if self.options.root else None
+        if key in self.seen:
+            if self.seen[key] != real:
+                message = f"under --root its key is that of another file: {source.uri}"
+                yield Failure(name, "", "discover", "SameKey", message)
+            return
+        self.seen[key] = real
+        if suffix_of(path) in READERS:
+            yield source
+            return
+        given = suffix_of(path) or "no suffix"
+        message = f"files of this type ({given}) are not read; known are {', '.join(READERS)}"
+        yield Failure(name, "", "discover", "UnknownType", message)
+
+
+def _source(
+    path: str, name: str, status: os.stat_result, folder: str, root: str | None, below: str
+) -> Source:
+    place = below if root else os.path.realpath(path)
+    quoted = quote_from_bytes(os.fsencode(place), safe="/")
+    return Source(
+        uri=f"{root}/{quoted}" if root else f"file://{quoted}",
+        source=readable(name),
+        path=os.path.abspath(path),  # noqa: PTH100 links in it stay
+        size_bytes=status.st_size,
+        mtime=status.st_mtime,
+        root=folder,
+    )
+
+
+def _unreachable(path: str, error: OSError) -> Failure:
+    import errno
+
+    if error.errno == errno.ELOOP:
+        name, message = "LinkLoop", "the link leads back to itself"
+    elif error.errno == errno.ENOENT and Path(path).is_symlink():
+        name, message = (
+            "BrokenLink",
+            f"the link leads to nothing: {readable(str(Path(path).readlink()))!r}",
+        )
+    else:
+        name, message = "Unreadable", f"cannot be read: {error.strerror}"
+    return Failure(readable(path), "", "discover", name, message)
+
+
+def _matches(below: str, globs: Sequence[str]) -> bool:
+    name = below.rpartition("/")[2]
+    return any(fnmatchcase(below if "/" in glob else name, glob) for glob in globs)
+
+
+def _special(mode: int) -> str:
+    kinds = {
+        stat.S_ISFIFO: "named pipe",
+        stat.S_ISSOCK: "socket",
+        stat.S_ISCHR: "character device",
+        stat.S_ISBLK: "block device",
+    }
+    return next((name for test, name in kinds.items() if test(mode)), "special file")
