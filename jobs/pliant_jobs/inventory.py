@@ -65,7 +65,10 @@ def _action(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     wanted = 0 if action == "list" else 1
     if len(names) != wanted:
         needs = "one collection's name" if wanted else "no name"
-        raise InvalidInputError(f"pliant collections {action} takes {needs}, given {len(names)}")
+        raise InvalidInputError(
+            f"pliant collections {action} takes {needs}, given {len(names)}; "
+            "possible are list, show NAME and drop NAME"
+        )
     return action, names
 
 

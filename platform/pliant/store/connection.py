@@ -189,7 +189,7 @@ def is_too_large(error: Exception) -> bool:
 
 
 def _backend(version: str) -> Backend:
-    if "lite" in version:
+    if version.startswith("milvus_lite"):  # the server's small build calls itself "2.3.5-lite"
         return "lite"
     numbers = [int(part) for part in version.lstrip("v").split("-")[0].split(".")[:2]]
     return "milvus23" if numbers < [2, 6] else "milvus"

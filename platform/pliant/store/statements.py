@@ -14,7 +14,7 @@ from pymilvus import MilvusClient
 
 from pliant.errors import InvalidInputError
 from pliant.store.connection import Connection, TooLargeError
-from pliant.store.expressions import ALL, among
+from pliant.store.expressions import ALL, among, quoted
 from pliant.store.hits import Query, breadth
 from pliant.store.rows import Values
 
@@ -63,22 +63,14 @@ def scan(connection: Connection, name: str, where: str, fields: Sequence[str]) -
     if connection.backend == "lite":
         yield from query(connection, name, where or ALL, fields)
         return
-    pages = connection.call(
-        lambda client: client.query_iterator(
-            name,
-            batch_size=PAGE_ROWS,
-            filter=where,
-            output_fields=list(fields),
-            consistency_level="Strong",
-            **connection.options(),
-        ),
-        name,
-    )
-    try:
-        while page := connection.call(lambda _: pages.next(), name):
-            yield from page
-    finally:
-        pages.close()
+    last = ""
+    while True:
+        after = f"id > {quoted(last)}" + (f" and ({where})" if where else "")
+        page = _page(connection, name, after, fields)
+        yield from page
+        if len(page) < PAGE_ROWS:
+            return
+        last = max(str(row["id"]) for row in page)
 
 
 def delete(connection: Connection, name: str, where: str) -> int:
@@ -105,6 +97,27 @@ def nearest(
         return _search(connection, asked, vector, where, fields)
     found = _search(connection, asked, vector, where, ["id"])
     return _fill(connection, asked.collection, found, fields)
+
+
+def _page(connection: Connection, name: str, where: str, fields: Sequence[str]) -> list[Any]:
+    """Give the first rows in the order of their keys, as pymilvus's iterator asks for them.
+
+    That iterator itself is of no use: against an older server it reads as of its own clock. With
+    `iterator` pymilvus sends the consistency the collection was made with, which is Strong.
+    """
+    found: Any = connection.call(
+        lambda client: client.query(
+            name,
+            filter=where,
+            output_fields=[*fields, "id"],
+            limit=PAGE_ROWS,
+            iterator="True",
+            reduce_stop_for_best=True,
+            **connection.options(),
+        ),
+        name,
+    )
+    return list(found)
 
 
 def _replace(connection: Connection, client: MilvusClient, name: str, rows: list[Values]) -> None:
