@@ -17,7 +17,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 GRAMMAR = "dDEPTH-wWIDTH-DIM[-PRECISION][-rPIXELS][-fFRAMES][-sSTITCH]"
 _NAME = re.compile(
     r"d(?P<depth>[1-9]\d{0,3})-w(?P<width>\d(?:\.\d{1,6})?)-(?P<dim>[1-9]\d{0,5})"
-    r"(?:-(?P<precision>[a-z]+\d+))?"
+    r"(?:-(?P<precision>(?:fp|bf|int)\d+))?"
     r"(?:-r(?P<resolution>[1-9]\d{0,4}))?"
     r"(?:-f(?P<frames>[1-9]\d{0,4}))?"
     r"(?:-s(?P<stitch>[A-Za-z0-9.]+))?",

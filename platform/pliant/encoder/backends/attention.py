@@ -25,7 +25,8 @@ def attend(qkv: Tensor, num_texts: int, num_heads: int) -> Tensor:
         attended = _short(parts.reshape(3, num_texts * num_heads, length, -1))
         attended = attended.view(num_texts, num_heads, length, -1)
     else:
-        attended = F.scaled_dot_product_attention(*parts)
+        query, key, value = parts
+        attended = F.scaled_dot_product_attention(query, key, value)
     return attended.transpose(1, 2).reshape(-1, hidden)
 
 
