@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pliant
@@ -170,6 +169,7 @@ class _Job:
                 stale.completed(ack["source_key"], ack["generation"])
             self._screen.update(self._tally, self._tally.seen, num_rows)
         self._deleted = stale.finish()
+        store.flush(self._config.collection)
 
     def report(self, peak_memory_bytes: int) -> EmbedReport:
         tally, config = self._tally, self._config
@@ -201,8 +201,7 @@ class _Job:
 
         if not self._tally.failures and not self._config.failed:
             return None
-        default = Path("pliant-reports") / self._config.collection / "failed.parquet"
-        path = self._config.failed or default
+        path = self._config.failed_path()
         write_failed(self._tally.failures, path)
         return str(path)
 

@@ -12,6 +12,8 @@ from pliant.ingest.chunk import ChunkOptions
 from pliant.ingest.discover import DiscoverOptions
 from pliant.ingest.options import Limits, ReadOptions
 
+REPORTS = Path("pliant-reports")
+
 
 class Resources(Config):
     """What the stages may use; the same file runs on two cores and on a cluster."""
@@ -108,8 +110,21 @@ class EmbedConfig(Config):
     def discover_options(self) -> DiscoverOptions:
         """Give the options of discovery."""
         return DiscoverOptions(
-            include=self.include, exclude=self.exclude, root=self.root, limit=self.limit
+            include=self.include,
+            exclude=self.exclude,
+            root=self.root,
+            limit=self.limit,
+            skip=tuple(str(path) for path in self._written()),
         )
+
+    def failed_path(self) -> Path:
+        """Give where the failed table goes."""
+        return self.failed or REPORTS / self.collection / "failed.parquet"
+
+    def _written(self) -> list[Path]:
+        own = [REPORTS, self.failed, self.report]
+        store = [] if "://" in self.uri else [Path(self.uri)]
+        return [path for path in own if path] + store
 
     def read_options(self) -> ReadOptions:
         """Give the options of the readers."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pliant.encoder import Encoder
-    from pliant.store.milvus import CollectionInfo, Hit, MilvusStore
+    from pliant.store.milvus import Hit, MilvusStore
+    from pliant.store.schema import CollectionSpec
 
 SNIPPET_CHARS = 160
 
@@ -100,22 +101,21 @@ def run(config: SearchConfig) -> SearchReport:
 
     content = _content(config)
     token = config.token or os.environ.get("PLIANT_TOKEN")
-    with MilvusStore.open(config.uri, token=token) as store:
-        info = store.describe(config.collection)
-        return _answer(config, content, store, info)
+    with MilvusStore.open(config.uri, token=token, create=False) as store:
+        return _answer(config, content, store, store.layout(config.collection).spec)
 
 
 def _answer(
-    config: SearchConfig, content: Content, store: MilvusStore, info: CollectionInfo
+    config: SearchConfig, content: Content, store: MilvusStore, stored: CollectionSpec
 ) -> SearchReport:
     from pliant.encoder import load
     from pliant.store.milvus import Query
 
-    encoder = load(config.model or info.model)
-    space_id = _space_of(encoder, info.subnetwork)
+    encoder = load(config.model or stored.model)
+    space_id = _space_of(encoder, stored.subnetwork)
     subnetwork = encoder.subnetwork(config.subnetwork)
-    if config.subnetwork == "full" and info.dim < subnetwork.dim:
-        subnetwork = replace(subnetwork, dim=info.dim)
+    if config.subnetwork == "full" and stored.dim < subnetwork.dim:
+        subnetwork = replace(subnetwork, dim=stored.dim)
     started = time.perf_counter()
     vector: np.ndarray = encoder.encode([content], role="query", subnetwork=subnetwork).values[0]
     encoded = time.perf_counter()

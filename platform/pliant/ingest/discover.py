@@ -43,6 +43,9 @@ class DiscoverOptions(Config):
     )
     limit: int | None = Field(default=None, ge=0, description="Stop after this many sources.")
     follow_links: bool = Field(default=True, description="Follow symbolic links, each once.")
+    skip: tuple[str, ...] = Field(
+        default=(), description="Files and folders that are passed over: a job's own output."
+    )
 
 
 def discover(
@@ -102,6 +105,7 @@ class _Walk:
         self.options = options
         self.seen: dict[bytes, str | None] = {}
         self.folders: set[tuple[int, int]] = set()
+        self.skip = {os.path.realpath(path) for path in options.skip}
 
     def arguments(self, sources: Sequence[str]) -> Iterator[Source | Failure]:
         count, limit = 0, self.options.limit
@@ -160,15 +164,18 @@ class _Walk:
             return
         self.folders.add(identity)
         try:
-            names = list_names(path)
+            names = list_names(path, hidden=True)
         except OSError as error:
             reason = f"the folder cannot be read: {error.strerror}"
             yield Failure(readable(path), "", "discover", "UnreadableFolder", reason)
             return
         for name in names:
             inner = f"{below}/{name}" if below else name
-            if not _matches(inner, self.options.exclude):
+            if not _matches(inner, self.options.exclude) and not self._skipped(path, name):
                 yield from self._visit(os.path.join(path, name), inner, root, above)  # noqa: PTH118 keeps "./" as typed
+
+    def _skipped(self, folder: str, name: str) -> bool:
+        return bool(self.skip) and os.path.realpath(os.path.join(folder, name)) in self.skip  # noqa: PTH118 names may be no UTF-8
 
     def _chosen(self, below: str) -> bool:
         include, exclude = self.options.include, self.options.exclude

@@ -10,7 +10,6 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal as OneOf
 
 from pliant.errors import InvalidInputError
 from pliant.store.filter_bind import bind
@@ -35,18 +34,7 @@ from pliant.store.filter_tree import (
     refuse,
     shown,
 )
-
-FieldType = OneOf[
-    "string",
-    "int",
-    "float",
-    "bool",
-    "json",
-    "array<string>",
-    "array<int>",
-    "array<float>",
-    "array<bool>",
-]
+from pliant.store.schema import FieldType
 
 MAX_INT = 2**63 - 1
 MAX_STRING = 65_535

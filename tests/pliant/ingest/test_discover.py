@@ -34,8 +34,23 @@ def failures(sources: Sequence[str]) -> dict[str, str]:
     return {item.source: item.error for item in everything(sources) if isinstance(item, Failure)}
 
 
-def test_a_folder_is_walked_in_order_without_hidden_names(folder: Path) -> None:
-    assert found(["docs"]) == ["docs/a.txt", "docs/b/1.md", "docs/b/2.txt", "docs/b/c/d.txt"]
+ALL = [
+    "docs/.git/x.txt",
+    "docs/.hidden.txt",
+    "docs/a.txt",
+    "docs/b/1.md",
+    "docs/b/2.txt",
+    "docs/b/c/d.txt",
+]
+
+
+def test_a_folder_is_walked_in_order_whatever_the_names(folder: Path) -> None:
+    assert found(["docs"]) == ALL
+
+
+def test_what_a_job_writes_is_passed_over(folder: Path) -> None:
+    skip = ["docs/b", str(folder / ".git"), "docs/.hidden.txt", "docs/absent"]
+    assert found(["docs"], skip=skip) == ["docs/a.txt"]
 
 
 def test_an_argument_may_be_hidden(folder: Path) -> None:
@@ -58,8 +73,8 @@ def test_the_source_is_as_typed_and_the_key_is_not(folder: Path) -> None:
 
 def test_a_file_reached_twice_comes_once(folder: Path) -> None:
     (folder / "link.txt").symlink_to("a.txt")
-    assert found(["docs/a.txt", "docs", str(folder)])[:2] == ["docs/a.txt", "docs/b/1.md"]
-    assert len(found(["docs", str(folder)])) == 4
+    assert found(["docs/a.txt", "docs", str(folder)])[:2] == ["docs/a.txt", "docs/.git/x.txt"]
+    assert len(found(["docs", str(folder)])) == len(ALL)
 
 
 @pytest.mark.parametrize(
@@ -97,14 +112,14 @@ def test_remote_and_empty_arguments_are_refused(argument: str) -> None:
 
 def test_include_and_exclude_match_names_and_paths(folder: Path) -> None:
     assert found(["docs"], include=["*.md"]) == ["docs/b/1.md"]
-    assert found(["docs"], exclude=["b"]) == ["docs/a.txt"]
-    assert found(["docs"], exclude=["b/*.txt", "c"]) == ["docs/a.txt", "docs/b/1.md"]
+    assert found(["docs"], exclude=["b", ".*"]) == ["docs/a.txt"]
+    assert found(["docs"], exclude=["b/*.txt", "c", ".*"]) == ["docs/a.txt", "docs/b/1.md"]
     assert everything(["docs"], include=["nothing"]) == []
 
 
 def test_limit_counts_sources(folder: Path) -> None:
     (folder / "a.bad").write_text("x")
-    assert found(["docs"], limit=2) == ["docs/a.txt", "docs/b/1.md"]
+    assert found(["docs"], limit=2) == ALL[:2]
     assert everything(["docs"], limit=0) == []
 
 
