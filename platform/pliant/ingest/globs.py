@@ -50,7 +50,7 @@ def _names(folder: str, *, hidden: bool = False) -> list[str]:
 
 
 def list_names(folder: str, *, hidden: bool = False) -> list[str]:
-    """Give the names in a folder in sorted order, without those that begin with a dot.
+    """Give the names in a folder in sorted order; those that begin with a dot only if asked.
 
     Raises:
         OSError: the folder cannot be read.
