@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import platform
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -35,6 +37,41 @@ def test_platform_is_the_standard_library_in_a_worker(ray_session: None) -> None
         return platform.__file__
 
     assert Path(ray.get(where.remote())).parent == Path(sysconfig.get_paths()["stdlib"])
+
+
+@pytest.mark.slow
+def test_platform_is_the_standard_library_in_a_submitted_job(tmp_path: Path) -> None:
+    """A submission ships our sources as py_modules, so `platform/` is near a Python path."""
+    from ray.job_submission import JobStatus, JobSubmissionClient
+
+    port = _free_port()
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    flags = ["--port=0", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"]
+    token = {"RAY_AUTH_TOKEN": "0" * 64}
+    environment = {**os.environ, **token, "RAY_TMPDIR": str(tmp_path)}
+    subprocess.run([*ray, "start", "--head", *flags], check=True, env=environment, timeout=120)
+    try:
+        headers = {"Authorization": f"Bearer {token['RAY_AUTH_TOKEN']}"}
+        client = JobSubmissionClient(f"http://127.0.0.1:{port}", headers=headers)
+        code = "import platform, pliant; print(platform.__file__, platform.system())"
+        modules = [str(ROOT / "platform" / "pliant")]
+        job = client.submit_job(
+            entrypoint=f'{sys.executable} -c "{code}"', runtime_env={"py_modules": modules}
+        )
+        deadline = time.monotonic() + 120
+        while not client.get_job_status(job).is_terminal() and time.monotonic() < deadline:
+            time.sleep(1)
+        logs = client.get_job_logs(job)
+        assert client.get_job_status(job) == JobStatus.SUCCEEDED, logs
+        assert f"{sysconfig.get_paths()['stdlib']}/platform.py Linux" in logs
+    finally:
+        subprocess.run([*ray, "stop", "--force"], check=False, env=environment, timeout=60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def test_no_package_marker_where_none_may_be() -> None:

@@ -11,7 +11,6 @@ from pliant.errors import InvalidInputError, NotFoundError
 from pliant.ingest.discover import DiscoverOptions, Source, discover
 from pliant.ingest.failure import Failure
 
-
 ALL = [
     "docs/.git/x.txt",
     "docs/.hidden.txt",
