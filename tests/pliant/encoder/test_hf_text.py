@@ -132,7 +132,8 @@ def test_the_default_prompt_is_used_for_a_role_without_its_own(make_model: MakeM
 
 def test_lower_case_is_honoured(make_model: MakeModel) -> None:
     ours = load(str(make_model(do_lower_case=True)), precision="fp32")
-    np.testing.assert_array_equal(*(ours.encode([text]).values for text in ("ABC Def", "abc def")))
+    upper, lower = (ours.encode([text]).values for text in ("ABC Def", "abc def"))
+    np.testing.assert_array_equal(upper, lower)
 
 
 def test_a_directory_without_modules_is_pooled_by_the_mean(
