@@ -135,8 +135,11 @@ def test_the_picture_network_has_the_published_size(weights: dict[str, torch.Ten
 def test_a_folded_batch_norm_equals_torch(weights: dict[str, torch.Tensor]) -> None:
     x = torch.randn((1, 3, 33, 33), generator=torch.Generator().manual_seed(0))
     weight, bias = fold(weights, "_conv_stem", "_bn0")
-    norm = [weights[f"_bn0.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
-    plain = F.batch_norm(F.conv2d(x, weights["_conv_stem.weight"], stride=2), *norm, eps=1e-3)
+    mean, var, scale, shift = (
+        weights[f"_bn0.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    plain = F.conv2d(x, weights["_conv_stem.weight"], stride=2)
+    plain = F.batch_norm(plain, mean, var, scale, shift, eps=1e-3)
     folded = F.conv2d(x, weight, bias, stride=2)
     assert (plain - folded).abs().max() / plain.abs().max() < SAME
 
