@@ -48,6 +48,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
     embed = [str(pliant), "embed", "in", "--collection", "c"]
     done = subprocess.run(embed, check=False, **run)
     assert done.returncode == 0, done.stderr
-    found = subprocess.run([str(pliant), "search", "kitten", "--collection", "c"], **run)
+    search = [str(pliant), "search", "kitten", "--collection", "c"]
+    found = subprocess.run(search, check=False, **run)
     subprocess.run([str(pliant), "store", "stop"], check=True, **run)
     assert "in/a.txt" in found.stdout, found.stderr
