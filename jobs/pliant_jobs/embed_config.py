@@ -11,6 +11,7 @@ from pliant.config import Config
 from pliant.ingest.chunk import ChunkOptions
 from pliant.ingest.discover import DiscoverOptions
 from pliant.ingest.options import Limits, ReadOptions
+from pliant.ingest.reading import ROWS_PER_PART, ReadConfig
 
 REPORTS = Path("pliant-reports")
 
@@ -29,6 +30,12 @@ class Resources(Config):
     )
     threads: int | None = Field(
         default=None, ge=1, description="Threads of an embedding actor; by CPUs."
+    )
+    lease_s: float = Field(
+        default=30.0, gt=0, description="A job that is silent for so long may be taken over."
+    )
+    rows_per_part: int = Field(
+        default=ROWS_PER_PART, ge=1, description="A larger source is complete part by part."
     )
     batch_size: int = Field(
         default=256, ge=1, le=4096, description="Rows embedded and written at once."
@@ -94,6 +101,16 @@ class EmbedConfig(Config):
         description="Exit code 3 when more rows fail: a number or a percentage such as 5%.",
     )
     report: Path | None = Field(default=None, description="Where to write the report (JSON).")
+    prune: bool = Field(
+        default=False,
+        description="Delete rows of sources below the arguments whose files are gone.",
+    )
+    verify: bool = Field(
+        default=False, description="Read every source to see whether it changed; slower."
+    )
+    store_wait_s: float = Field(
+        default=600.0, ge=0, description="How long to wait for a store that is away, seconds."
+    )
     dry_run: bool = Field(default=False, description="Count sources and estimate; write nothing.")
     quiet: bool = Field(default=False, description="No progress.")
     as_json: bool = Field(default=False, alias="json", description="Print the report as JSON.")
@@ -141,3 +158,12 @@ class EmbedConfig(Config):
     def chunk_options(self) -> ChunkOptions:
         """Give the options of chunking."""
         return ChunkOptions(chunk_tokens=self.chunk_tokens, chunk_overlap=self.chunk_overlap)
+
+    def read_config(self, space_id: str) -> ReadConfig:
+        """Give how sources become rows of a space."""
+        return ReadConfig(
+            read=self.read_options(),
+            chunk=self.chunk_options(),
+            space_id=space_id,
+            rows_per_part=self.resources.rows_per_part,
+        )

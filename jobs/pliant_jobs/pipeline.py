@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from pliant.config import Config
 from pliant.ingest.failure import Failure
+from pliant_jobs import killpoints
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +34,15 @@ ACK_COLUMNS = pa.schema(
     [
         ("source_key", pa.string()),
         ("generation", pa.string()),
-        ("written", pa.map_(pa.string(), pa.int64())),  # modality -> rows
+        ("part", pa.int64()),
+        ("written", pa.map_(pa.string(), pa.string())),  # key -> modality
         ("failures", pa.list_(FAILURE_COLUMNS)),
-        ("expected", pa.int64()),  # null until the source's end mark came
+        ("failed", pa.list_(pa.string())),  # the failures' ids
+        ("expected", pa.int64()),  # null until the part's end mark came
+        ("skipped", pa.int64()),
+        ("records", pa.int64()),
+        ("parts", pa.int64()),
+        ("fingerprint", pa.string()),
         ("read_s", pa.float64()),
         ("prepare_s", pa.float64()),
         ("embed_s", pa.float64()),
@@ -57,17 +63,22 @@ class EmbedTask(Config):
     subnetwork: str
     threads: int | None = None
     batch_size: int = 256
+    fence: int | None = None
+    wait_s: float = 0.0
+
+
+END_COLUMNS = ("expected", "skipped", "records", "parts", "fingerprint", "read_s", "prepare_s")
 
 
 @dataclass(slots=True)
 class _Ack:
     source_key: str
     generation: str
-    written: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    part: int
+    written: dict[str, str] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    expected: int | None = None
-    read_s: float = 0.0
-    prepare_s: float = 0.0
+    failed: list[str] = field(default_factory=list)
+    end: dict[str, Any] = field(default_factory=dict)
 
 
 def embedded(
@@ -88,13 +99,17 @@ def embedded(
 class EmbedStage:
     """The actor of the embedding stage: one encoder and one connection to the store."""
 
-    def __init__(self, task: EmbedTask) -> None:
+    def __init__(self, task: EmbedTask, encoder: Encoder | None = None) -> None:
         from pliant.encoder import load
+        from pliant.store.connection import Patience
         from pliant.store.milvus import MilvusStore
 
         self._task = task
-        self._store: MilvusStore = MilvusStore.open(task.uri, token=task.token, start=False)
-        self._encoder: Encoder = load(task.model, threads=task.threads)
+        patience = Patience(task.wait_s)
+        self._store: MilvusStore = MilvusStore.open(
+            task.uri, token=task.token, start=False, patience=patience
+        )
+        self._encoder: Encoder = encoder or load(task.model, threads=task.threads)
         self._subnetwork = self._encoder.subnetwork(task.subnetwork)
         self._encoder.encode(["warm"], subnetwork=self._subnetwork)
 
@@ -110,7 +125,9 @@ class EmbedStage:
         before = time.perf_counter()
         vectors, rows = self._embed(rows, acks)
         embed_s = time.perf_counter() - before
+        killpoints.reach("after_embed")
         self._upsert(rows, vectors, acks)
+        killpoints.reach("after_upsert")
         return acks.table(embed_s, time.perf_counter() - before - embed_s)
 
     def _embed(
@@ -150,7 +167,8 @@ class EmbedStage:
             return
         space_id = self._encoder.space_id_of(self._subnetwork)
         stored = StoredRows(space_id, [_stored(row) for row in rows], np.stack(vectors))
-        refused = self._store.upsert(self._task.collection, stored)
+        fence = None if killpoints.without("fence") else self._task.fence
+        refused = self._store.upsert(self._task.collection, stored, fence)
         for row in rows:
             if row["id"] in refused:
                 acks.fail(row, "upsert", "InvalidRow", refused[row["id"]])
@@ -170,48 +188,51 @@ class _Acks:
     """The acknowledgements of one batch, by source."""
 
     def __init__(self) -> None:
-        self._by_source: dict[str, _Ack] = {}
+        self._by_part: dict[tuple[str, int], _Ack] = {}
 
     def _of(self, row: dict[str, Any]) -> _Ack:
-        key = row["source_key"]
-        if key not in self._by_source:
-            self._by_source[key] = _Ack(key, row["generation"] or "")
-        return self._by_source[key]
+        key = row["source_key"], row["part"]
+        if key not in self._by_part:
+            self._by_part[key] = _Ack(row["source_key"], row["generation"] or "", row["part"])
+        return self._by_part[key]
 
     def wrote(self, row: dict[str, Any]) -> None:
-        self._of(row).written[row["modality"]] += 1
+        self._of(row).written[row["id"]] = row["modality"]
 
     def mark(self, row: dict[str, Any]) -> None:
         ack = self._of(row)
         if row["kind"] == "end":
-            ack.expected = row["expected"]
-            ack.read_s, ack.prepare_s = row["read_s"] or 0.0, row["prepare_s"] or 0.0
+            ack.end = {name: row[name] for name in END_COLUMNS}
         else:
+            ack.failed.append(row["id"])
             ack.failures.append({name.name: row[name.name] for name in FAILURE_COLUMNS})
 
     def fail(self, row: dict[str, Any], stage: str, error: str, message: str) -> None:
         failed = Failure(row["source"], row["locator"], stage, error, message)
         values = {name.name: getattr(failed, name.name) for name in FAILURE_COLUMNS}
         self._of(row).failures.append(values)
+        self._of(row).failed.append(row["id"])
 
     def table(self, embed_s: float, upsert_s: float) -> pa.Table:
         now = time.time()
-        share = 1 / max(1, len(self._by_source))
+        share = 1 / max(1, len(self._by_part))
         rows = [
             {
                 "source_key": ack.source_key,
                 "generation": ack.generation,
+                "part": ack.part,
                 "written": list(ack.written.items()),
                 "failures": ack.failures,
-                "expected": ack.expected,
-                "read_s": ack.read_s,
-                "prepare_s": ack.prepare_s,
+                "failed": ack.failed,
+                **ack.end,
+                "read_s": ack.end.get("read_s") or 0.0,
+                "prepare_s": ack.end.get("prepare_s") or 0.0,
                 "embed_s": embed_s * share,
                 "upsert_s": upsert_s * share,
                 "started_at": now - embed_s - upsert_s,
                 "acknowledged_at": now,
             }
-            for ack in self._by_source.values()
+            for ack in self._by_part.values()
         ]
         return pa.Table.from_pylist(rows, schema=ACK_COLUMNS)
 

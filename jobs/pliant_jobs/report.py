@@ -52,6 +52,7 @@ class EmbedReport(Config):
     rows_per_s: float
     peak_memory_bytes: int
     stages: list[Stage]
+    ledger_s: float = 0.0
     failed_table: str | None = None
     interrupted: str | None = None
 
@@ -74,6 +75,11 @@ def readable(report: EmbedReport) -> str:
         f"  {report.seconds:.1f} s ({report.startup_s:.1f} s start-up), {speed}",
         f"  model {report.model}, sub-network {report.subnetwork}, space {report.space_id}",
     ]
+    if sources.unchanged or sources.removed:
+        lines.append(
+            f"  {sources.unchanged:,} sources unchanged, {sources.removed:,} removed; "
+            f"{report.seconds / max(1, sources.seen) * 1e6:,.0f} µs a source"
+        )
     if rows.deleted:
         lines.append(f"  {rows.deleted:,} stale rows deleted")
     if rows.failed:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import functools
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pliant.errors import InvalidInputError, PliantError, UnavailableError
+from pliant_jobs import killpoints
 from pliant_jobs.embed_config import EmbedConfig
 from pliant_jobs.session import Session, ray_session
 from pliant_jobs.stop import listen
@@ -20,13 +22,37 @@ from pliant_jobs.stop import listen
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+    from pliant.content import Content
     from pliant.encoder import Encoder
+    from pliant.ingest.reading import Resume
     from pliant.ingest.source import Source
+    from pliant_jobs.pipeline import EmbedTask
 
 TICK_S = 0.25
 
 
-def stream(config: EmbedConfig, sources: Sequence[Source]) -> Iterator[dict[str, Any] | None]:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a pipeline does.
+
+    Attributes:
+        sources: to read.
+        resumes: what of them is in the store already, by source key.
+        space_id: of the vectors.
+        fence: the number under which it writes.
+    """
+
+    sources: Sequence[Source]
+    resumes: Mapping[str, Resume]
+    space_id: str
+    fence: int
+
+
+Stream = Callable[[EmbedConfig, Work], Iterator[dict[str, Any] | None]]
+"""Runs the pipeline; gives each acknowledgement, and None in between."""
+
+
+def stream(config: EmbedConfig, work: Work) -> Iterator[dict[str, Any] | None]:
     """Give each acknowledgement, and None a few times a second in between.
 
     Raises:
@@ -40,47 +66,70 @@ def stream(config: EmbedConfig, sources: Sequence[Source]) -> Iterator[dict[str,
                 f"{config.uri!r} is an embedded store, which one machine owns, but the cluster has "
                 f"{session.num_nodes} machines: give --uri http://host:port of a Milvus server"
             )
-        consumer = _Consumer(_pipeline(config, sources, session))
+        consumer = _Consumer(_pipeline(config, work, session))
         try:
             yield from consumer.acknowledgements(session)
         finally:
             consumer.stop()
 
 
-def _pipeline(config: EmbedConfig, sources: Sequence[Source], session: Session) -> Dataset:
-    from pliant.ingest.dataset import ReadConfig, Workers, prepared_rows
-    from pliant_jobs.pipeline import EmbedTask, embedded
+def embed_task(config: EmbedConfig, work: Work, threads: int | None = None) -> EmbedTask:
+    """Give what an embedding actor needs to know."""
+    from pliant_jobs.pipeline import EmbedTask
 
-    wanted = config.resources
-    readers = wanted.read_workers or max(1, min(session.num_cpus // 2, len(sources)))
-    rows = prepared_rows(
-        sources,
-        ReadConfig(read=config.read_options(), chunk=config.chunk_options()),
-        functools.partial(_load, config.model),
-        Workers(num_actors=readers, num_cpus=wanted.read_cpus),
-    )
-    task = EmbedTask(
+    return EmbedTask(
         uri=config.uri,
         token=config.secret(),
         collection=config.collection,
         model=config.model,
         subnetwork=config.subnetwork,
-        threads=wanted.threads or max(1, session.num_cpus // wanted.embed_workers),
-        batch_size=wanted.batch_size,
+        threads=threads,
+        batch_size=config.resources.batch_size,
+        fence=work.fence,
+        wait_s=config.store_wait_s,
     )
+
+
+def _pipeline(config: EmbedConfig, work: Work, session: Session) -> Dataset:
+    from pliant.ingest.dataset import Workers, prepared_rows
+    from pliant_jobs.pipeline import embedded
+
+    wanted = config.resources
+    readers = wanted.read_workers or max(1, min(session.num_cpus // 2, len(work.sources)))
+    rows = prepared_rows(
+        work.sources,
+        config.read_config(work.space_id),
+        functools.partial(_load, config.model),
+        Workers(num_actors=readers, num_cpus=wanted.read_cpus),
+        work.resumes,
+    )
+    threads = wanted.threads or max(1, session.num_cpus // wanted.embed_workers)
     return embedded(
         rows,
-        task,
+        embed_task(config, work, threads),
         num_actors=wanted.embed_workers,
         num_cpus=wanted.embed_cpus,
         num_gpus=wanted.embed_gpus,
     )
 
 
-def _load(model: str) -> Encoder:
+def _load(model: str) -> _Preparer:
     from pliant.encoder import load
 
-    return load(model, threads=1)
+    return _Preparer(load(model, threads=1))
+
+
+class _Preparer:
+    """The encoder of a reading worker, with the place where a test may kill the worker."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.max_tokens = encoder.max_tokens
+        self.token_offsets = encoder.token_offsets
+
+    def prepare_each(self, contents: Sequence[Content]) -> Sequence[object]:
+        killpoints.reach("reading")
+        return self._encoder.prepare_each(contents)
 
 
 class _Consumer:

@@ -148,8 +148,9 @@ def test_the_same_job_twice_changes_nothing(tmp_path: Path, uri: str, ray_sessio
         (hit.id, hit.source, hit.text) for hit in after
     ]
     assert [hit.score for hit in before] == pytest.approx([hit.score for hit in after], abs=1e-4)
-    assert len(after) == first.rows.written == again.rows.written == 2
-    assert again.rows.deleted == 0
+    assert len(after) == first.rows.written == 2
+    assert again.rows.written == again.rows.deleted == 0
+    assert again.sources.unchanged == again.sources.seen == 2
 
 
 def test_equal_names_in_two_folders_do_not_collide(

@@ -18,33 +18,62 @@ from pliant_jobs.report import Rows
 from pliant_jobs.tally import FAILED_TABLE, Tally, write_failed
 
 
-def ack(key: str, written: int, failed: int = 0, expected: int | None = None) -> dict[str, Any]:
+def ack(
+    key: str, ids: str = "", failed: str = "", expected: int | None = None, **end: Any
+) -> dict[str, Any]:
     failure = {"source": key, "locator": "", "stage": "read", "error": "E", "message": "m"}
+    last = {"skipped": 0, "records": None, "parts": 1, "fingerprint": "f"}
     return {
         "source_key": key,
-        "written": [("text", written)] if written else [],
-        "failures": [{**failure, "time": datetime.now(UTC)}] * failed,
+        "generation": "g",
+        "part": 0,
+        "written": [(one, "text") for one in ids],
+        "failures": [{**failure, "time": datetime.now(UTC)} for _ in failed],
+        "failed": list(failed),
         "expected": expected,
+        **(dict.fromkeys(last) if expected is None else last),
         "read_s": 0.5,
         "prepare_s": 0.0,
         "embed_s": 1.0,
         "upsert_s": 0.25,
         "started_at": 99.0,
-        "acknowledged_at": 100.0 + written,
+        "acknowledged_at": 100.0 + len(ids),
+        **end,
     }
 
 
 def test_a_source_is_complete_when_all_its_rows_are_acknowledged() -> None:
     tally = Tally()
-    assert not tally.add(ack("a", 3))
-    assert not tally.add(ack("a", 0, expected=6))
-    assert tally.add(ack("a", 2, failed=1))
+    assert not tally.add(ack("a", "123"))
+    assert not tally.add(ack("a", expected=6))
+    done = tally.add(ack("a", "45", failed="6"))
+    assert done
+    assert (done.part, done.rows, done.failed, done.fingerprint) == (None, 5, 1, "f")
     assert (tally.embedded, tally.failed_sources, tally.written) == (1, 0, 5)
+
+
+def test_rows_acknowledged_twice_complete_nothing() -> None:
+    tally = Tally()
+    tally.add(ack("a", "12", expected=3))
+    assert not tally.add(ack("a", "12"))
+    assert tally.add(ack("a", "3"))
+    assert tally.written == 3
+
+
+def test_parts_are_complete_one_by_one_and_the_source_with_the_last() -> None:
+    tally = Tally()
+    first = tally.add(ack("a", "12", expected=2, records=7, parts=None))
+    assert first
+    assert (first.part, first.records, first.rows) == (0, 7, 2)
+    assert not tally.add(ack("a", "3", part=2, expected=1, parts=3))
+    whole = tally.add(ack("a", "4", part=1, expected=1, records=9, parts=None, skipped=5))
+    assert whole
+    assert (whole.part, whole.rows) == (None, 9)
 
 
 def test_a_source_without_a_written_row_has_failed() -> None:
     tally = Tally()
-    assert tally.add(ack("a", 0, failed=2, expected=2))
+    assert tally.add(ack("a", failed="12", expected=2))
     assert (tally.embedded, tally.failed_sources) == (0, 1)
 
 
@@ -55,11 +84,15 @@ def test_a_source_without_a_written_row_has_failed() -> None:
 def test_the_order_of_acknowledgements_does_not_matter(
     sources: dict[str, list[bool]], random: Any
 ) -> None:
-    acks = [ack(key, int(ok), failed=int(not ok)) for key, rows in sources.items() for ok in rows]
-    acks += [ack(key, 0, expected=len(rows)) for key, rows in sources.items()]
+    acks = [
+        ack(key, str(number) if ok else "", "" if ok else str(number))
+        for key, rows in sources.items()
+        for number, ok in enumerate(rows)
+    ]
+    acks += [ack(key, expected=len(rows)) for key, rows in sources.items()]
     random.shuffle(acks)
     tally = Tally()
-    completed = sum(tally.add(one) for one in acks)
+    completed = sum(tally.add(one) is not None for one in acks)
     assert completed == tally.done == len(sources)
     assert tally.failed_sources == sum(1 for rows in sources.values() if rows and not any(rows))
     assert tally.written == sum(sum(rows) for rows in sources.values())
@@ -67,14 +100,15 @@ def test_the_order_of_acknowledgements_does_not_matter(
 
 def test_rows_a_second_are_those_after_the_first_batch() -> None:
     tally = Tally()
-    for one in (ack("a", 1), ack("a", 11), ack("b", 21)):
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for one in (ack("a", "1"), ack("a", letters[:11]), ack("b", letters[:21])):
         tally.add(one)
     assert tally.rows_per_s == pytest.approx((11 + 21) / 20)
 
 
 def test_stages_lose_the_rows_that_failed_in_them() -> None:
     tally = Tally()
-    tally.add(ack("a", 5, failed=2, expected=7))
+    tally.add(ack("a", "12345", failed="67", expected=7))
     rows = {stage["name"]: (stage["rows"], stage["failed"]) for stage in tally.stages()}
     assert rows == {"read": (5, 2), "prepare": (5, 0), "embed": (5, 0), "upsert": (5, 0)}
 

@@ -86,7 +86,7 @@ def _check(argument: str) -> None:
             f"source {argument!r}: remote sources ({scheme[1]}://) are not supported yet; "
             "give files, folders or globs"
         )
-    path = _local(argument)
+    path = local_path(argument)
     if os.path.lexists(path):
         return
     if has_magic(path) and next(expand(path), None) is not None:
@@ -94,7 +94,8 @@ def _check(argument: str) -> None:
     raise NotFoundError(f"source {argument!r} does not exist, and no file matches it as a glob")
 
 
-def _local(argument: str) -> str:
+def local_path(argument: str) -> str:
+    """Give the path that an argument names; `file://` URLs are paths."""
     if argument[:7].lower() != "file://":
         return argument
     return os.fsdecode(unquote_to_bytes(re.sub(r"^localhost(?=/)", "", argument[7:])))
@@ -119,7 +120,7 @@ class _Walk:
 
     def _all(self, sources: Sequence[str]) -> Iterator[Source | Failure]:
         for argument in sources:
-            path = _local(argument)
+            path = local_path(argument)
             if os.path.lexists(path):
                 yield from self._argument(path, "" if Path(path).is_dir() else Path(path).name)
                 continue

@@ -70,15 +70,15 @@ class IsolatedReader:
             self._helper = None
 
     def read(
-        self, source: Source, options: ReadOptions | None = None
+        self, source: Source, options: ReadOptions | None = None, start: int = 0
     ) -> Iterator[Record | Failure]:
-        """Give the records of a source; a crash or a hang is one Failure.
+        """Give the records of a source from the one numbered `start`; a crash is one Failure.
 
         Raises:
             UnavailableError: the helper process cannot be started.
         """
         options = options or ReadOptions()
-        part, reasons, last = Part(), dict[int, str](), None
+        part, reasons, last = Part(start=start), dict[int, str](), None
         while True:
             try:
                 for item in self._stream(source, options, part):

@@ -25,6 +25,8 @@ logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 T = TypeVar("T")
 ATTEMPTS = 5
 BACKOFF_S = 0.1
+MAX_BACKOFF_S = 3.0
+SAY_EVERY_S = 15.0
 CONNECT_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 60.0
 _NOT_LOADED = 101
@@ -65,11 +67,25 @@ class Address:
         return self.uri.startswith(("http://", "https://"))
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a store that is away.
+
+    Attributes:
+        wait_s: at most so long for one call; 0 waits for a few quick retries only.
+        say: told once every `SAY_EVERY_S` that the store is away.
+    """
+
+    wait_s: float = 0.0
+    say: Callable[[str], None] | None = None
+
+
 class Connection:
     """A client that outlives its server process."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, patience: Patience | None = None) -> None:
         self.address = address
+        self._patience = patience or Patience()
         self._handle: LiteHandle | None = None
         self._client: MilvusClient | None = None
         self.backend: Backend = "lite"
@@ -88,18 +104,23 @@ class Connection:
             InvalidInputError: the store refuses what was given.
             TooLargeError: the message is larger than the store takes.
         """
-        for attempt in range(ATTEMPTS):
+        away = _Away(self._patience, self.address.uri)
+        loads = 0
+        while True:
             try:
                 return action(self._ready())
             except (MilvusException, grpc.RpcError) as error:
-                if collection and is_not_loaded(error):
+                if collection and is_not_loaded(error) and loads < ATTEMPTS:
+                    loads += 1
                     self._load(collection)
-                elif is_away(error) and attempt + 1 < ATTEMPTS:
-                    self._drop_client()
-                    time.sleep(BACKOFF_S * 2**attempt)
-                else:
+                    continue
+                if not (is_away(error) and away.may_wait(_message(error))):
                     raise translate(error, self.address.uri, collection) from error
-        raise UnavailableError(f"collection {collection!r} cannot be loaded at {self.address.uri}")
+            except UnavailableError as error:  # an embedded store without an owner
+                if not (self._patience.wait_s and away.may_wait(str(error))):
+                    raise
+            self._drop_client()
+            away.wait()
 
     def options(self) -> dict[str, Any]:
         """Give the keywords of a call: a server has a deadline, our own owner a few retries."""
@@ -147,6 +168,33 @@ class Connection:
             client.close()
 
 
+class _Away:
+    """One call's waiting for a store that does not answer."""
+
+    def __init__(self, patience: Patience, uri: str) -> None:
+        self._patience = patience
+        self._uri = uri
+        self._attempts = 0
+        self._started = self._said = time.monotonic()
+
+    def may_wait(self, reason: str) -> bool:
+        self._attempts += 1
+        now = time.monotonic()
+        waited = now - self._started
+        if self._attempts >= ATTEMPTS and waited >= self._patience.wait_s:
+            return False
+        if self._patience.say and self._attempts > 2 and now >= self._said:
+            self._said = now + SAY_EVERY_S
+            self._patience.say(
+                f"Milvus at {self._uri} does not answer; waiting, {waited:.0f} of at most "
+                f"{self._patience.wait_s:.0f} s; nothing is lost ({reason[:120]})"
+            )
+        return True
+
+    def wait(self) -> None:
+        time.sleep(min(MAX_BACKOFF_S, BACKOFF_S * 2 ** (self._attempts - 1)))
+
+
 def translate(error: Exception, uri: str, collection: str = "") -> PliantError:
     """Say in our words what pymilvus or gRPC reports."""
     message = _message(error)
@@ -158,6 +206,11 @@ def translate(error: Exception, uri: str, collection: str = "") -> PliantError:
         "auth" in message.lower() and "fail" in message.lower()
     ):
         return InvalidInputError(f"Milvus at {uri} refuses the token: {message}")
+    if is_disk_full(error):
+        return UnavailableError(
+            f"the disk of the store {uri} is full: {message}; what was acknowledged is kept, "
+            "make room and run the same command again"
+        )
     if is_away(error):
         return UnavailableError(f"Milvus at {uri} does not answer: {message}")
     return InvalidInputError(f"Milvus at {uri} refuses: {message}")
@@ -173,12 +226,18 @@ def is_away(error: Exception) -> bool:
     """Tell whether the server is gone, restarting or silent."""
     status = _status(error)
     text = _message(error).lower()
-    return (
+    return not is_disk_full(error) and (
         status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
         or status == grpc.StatusCode.CANCELLED
         or any(word in text for word in ("unavailable", "fail connecting", "not ready", "timeout"))
         or "closed channel" in text
     )
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Tell whether the store has no room left to write."""
+    text = _message(error).lower()
+    return any(word in text for word in ("no space left", "disk quota exceeded", "errno 28"))
 
 
 def is_too_large(error: Exception) -> bool:

@@ -6,6 +6,7 @@ checked on every write and every query.
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -15,13 +16,17 @@ from pymilvus import MilvusClient
 
 from pliant.errors import InvalidInputError, NotFoundError
 from pliant.store import statements
-from pliant.store.connection import Address, Connection
+from pliant.store.connection import Address, Connection, Patience
 from pliant.store.expressions import among, equal, render_filter
 from pliant.store.fields import to_index, to_schema
 from pliant.store.hits import Hit, Query, check_query, fields_of, to_hit
+from pliant.store.lease import check_fence
+from pliant.store.ledger import forget_collection
 from pliant.store.lite import LiteOptions
 from pliant.store.rows import StoredRows, calls, check_vector, convert, dynamic_kinds
 from pliant.store.schema import (
+    LEDGER,
+    UID,
     CollectionInfo,
     CollectionSpec,
     FieldType,
@@ -49,7 +54,13 @@ class MilvusStore:
 
     @classmethod
     def open(
-        cls, uri: str, token: str | None = None, *, start: bool = True, create: bool = True
+        cls,
+        uri: str,
+        token: str | None = None,
+        *,
+        start: bool = True,
+        create: bool = True,
+        patience: Patience | None = None,
     ) -> MilvusStore:
         """Connect to a folder of Milvus Lite, or to a server.
 
@@ -58,6 +69,7 @@ class MilvusStore:
             token: of a server.
             start: start the folder's owner if need be; False in a Ray actor.
             create: make the folder if there is none.
+            patience: how long each call waits for a store that is away; a few seconds by default.
 
         Raises:
             InvalidInputError: no such kind of store, or a wrong token.
@@ -65,12 +77,17 @@ class MilvusStore:
             UnavailableError: it does not answer.
         """
         lite = LiteOptions(start=start, create=create)
-        return cls(Connection(Address(uri, token, lite)))
+        return cls(Connection(Address(uri, token, lite), patience))
 
     @property
     def uri(self) -> str:
         """Where the store is, as it was given."""
         return self._connection.address.uri
+
+    @property
+    def connection(self) -> Connection:
+        """What the ledger's statements go through."""
+        return self._connection
 
     def close(self) -> None:
         """Let the store go."""
@@ -90,7 +107,7 @@ class MilvusStore:
     def list(self) -> list[str]:
         """Name the collections, sorted."""
         found: Any = self._call(lambda client: client.list_collections(**self._options))
-        return sorted(found)
+        return sorted(set(found) - {LEDGER})
 
     def exists(self, name: str) -> bool:
         """Tell whether there is such a collection."""
@@ -112,7 +129,7 @@ class MilvusStore:
                 name,
                 schema=to_schema(spec, backend),
                 index_params=to_index(backend),
-                properties=to_properties(spec),
+                properties={**to_properties(spec), UID: secrets.token_hex(8)},
                 consistency_level="Strong",
                 **self._options,
             )
@@ -176,7 +193,9 @@ class MilvusStore:
             NotFoundError: there is no such collection.
         """
         self._require(name)
+        found: Any = self._call(lambda client: client.describe_collection(name, **self._options))
         self._call(lambda client: client.drop_collection(name, **self._options), name)
+        forget_collection(self._connection, found.get("properties", {}).get(UID, ""))
 
     def note_dynamic(self, name: str, kinds: Mapping[str, FieldType]) -> None:
         """Remember names and types of the dynamic field, so that filters may use them."""
@@ -188,8 +207,20 @@ class MilvusStore:
                 name,
             )
 
-    def upsert(self, name: str, rows: StoredRows) -> dict[str, str]:
+    def set_property(self, name: str, key: str, value: str) -> None:
+        """Set one of a collection's properties; the others stay."""
+        self._call(
+            lambda client: client.alter_collection_properties(name, {key: value}, **self._options),
+            name,
+        )
+
+    def upsert(self, name: str, rows: StoredRows, fence: int | None = None) -> dict[str, str]:
         """Write rows; a row with a known key replaces the old one wholly.
+
+        Args:
+            name: the collection.
+            rows: what to write.
+            fence: the writer's number (`pliant.store.lease`); a later writer's stops this one.
 
         Returns:
             Why rows were refused, by key; the others are written.
@@ -197,12 +228,15 @@ class MilvusStore:
         Raises:
             NotFoundError: there is no such collection.
             InvalidInputError: another space, or vectors of a wrong dimension; nothing is written.
-            UnavailableError: the store does not answer; some rows may be written.
+            UnavailableError: the store does not answer; some rows may be written. Or another
+                writer has taken the collection over; nothing is written.
         """
         if not rows.rows:
             return {}
         layout = self.layout(name)
         check_space(name, layout, rows.space_id)
+        if fence is not None:
+            check_fence(name, layout, fence)
         values, refused = convert(rows, layout)
         self.note_dynamic(name, unnoted(layout, dynamic_kinds(rows.rows)))
         for call in calls(values):

@@ -28,6 +28,9 @@ Backend = Literal["lite", "milvus", "milvus23"]
 """Milvus Lite; a server of 2.6 or later; an older server."""
 
 SCHEMA_VERSION = "1"
+UID, LEASE = "pliant.uid", "pliant.lease"
+LEDGER = "pliant_ledger"
+"""The collection that holds the ledger of all others; people do not see it in lists."""
 MAX_VARCHAR_BYTES = 65_535
 MAX_THUMBNAIL_BYTES = 24 * 1024
 MAX_NOTED = 256
@@ -90,12 +93,16 @@ class Layout:
         spec: what it was made with; its metadata fields by stored name.
         typed: those of the metadata fields that are fields of their own.
         dynamic: names and types seen in the dynamic field.
+        uid: different for every collection ever made, whatever its name.
+        lease: who may write, as `pliant.store.lease` wrote it.
     """
 
     backend: Backend
     spec: CollectionSpec
     typed: Mapping[str, FieldType]
     dynamic: Mapping[str, FieldType]
+    uid: str = ""
+    lease: str = ""
 
     @property
     def fields(self) -> dict[str, FieldType]:
@@ -236,7 +243,14 @@ def to_layout(name: str, description: Mapping[str, Any], backend: Backend) -> La
     typed: dict[str, FieldType] = {
         name: kind for name, kind in spec.metadata_fields.items() if name in columns
     }
-    return Layout(backend, spec, typed, _kinds(properties, "pliant.dynamic."))
+    return Layout(
+        backend,
+        spec,
+        typed,
+        _kinds(properties, "pliant.dynamic."),
+        uid=properties.get(UID, ""),
+        lease=properties.get(LEASE, ""),
+    )
 
 
 def unnoted(layout: Layout, seen: Mapping[str, FieldType]) -> dict[str, FieldType]:
