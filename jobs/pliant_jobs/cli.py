@@ -21,8 +21,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "collections": ("inventory", "what is stored: list | show NAME | drop NAME"),
     "store": ("owner", "the embedded store's owner process: start | stop | url"),
     "models": ("models", "models, sub-networks and licences: list | show NAME"),
+    "failed": ("retry", "embed again what failed: retry FILE.parquet"),
     "doctor": ("doctor", "check this machine: CPU, decoders, store, model, vectors"),
-    "bench": ("bench", "a benchmark beside its baselines: encode | ingest"),
+    "bench": ("bench", "a benchmark beside its baselines: encode | ingest | recovery"),
 }
 USAGE_ERROR, JOB_FAILED, INTERRUPTED = 2, 1, 130
 

@@ -72,13 +72,15 @@ def failures_allowed(max_failed: str, rows: Rows) -> float:
     return number / 100 * (rows.written + rows.failed) if text.endswith("%") else number
 
 
-def run(config: EmbedConfig, stream: Stream | None = None, *, retry: bool = False) -> EmbedReport:
+def run(
+    config: EmbedConfig, stream: Stream | None = None, *, only: frozenset[str] | None = None
+) -> EmbedReport:
     """Embed everything; gives the report, also when SIGINT or SIGTERM stops the job.
 
     Args:
         config: what to embed, and where to.
         stream: what runs the pipeline; Ray by default.
-        retry: try again what failed before, however often it did.
+        only: of the sources, those that are spelt so, however often they failed before.
 
     Raises:
         InvalidInputError: an option or a source is wrong, or the collection has another space.
@@ -93,7 +95,7 @@ def run(config: EmbedConfig, stream: Stream | None = None, *, retry: bool = Fals
     if config.max_failed is not None:
         failures_allowed(config.max_failed, Rows())
     with progress(quiet=config.quiet) as screen, PeakMemory() as memory, stoppable():
-        job = Job(config, screen, stream, retry=retry)
+        job = Job(config, screen, stream, only=only)
         try:
             job.run()
         except Stopped as stopped:
@@ -136,12 +138,13 @@ def _report(job: Job, peak_memory_bytes: int) -> EmbedReport:
 
 
 def _write_failed(tally: Tally, config: EmbedConfig) -> str | None:
+    from pliant_jobs.retry import job_of
     from pliant_jobs.tally import write_failed
 
     if not tally.failures and not config.failed:
         return None
     path = config.failed_path()
-    write_failed(tally.failures, path)
+    write_failed(tally.failures, path, job_of(config))
     return str(path)
 
 

@@ -45,7 +45,12 @@ class Job:
     """What a run counts, for its report."""
 
     def __init__(
-        self, config: EmbedConfig, screen: Progress, stream: Stream | None = None, *, retry: bool
+        self,
+        config: EmbedConfig,
+        screen: Progress,
+        stream: Stream | None = None,
+        *,
+        only: frozenset[str] | None = None,
     ) -> None:
         self.config = config
         self.tally = Tally()
@@ -57,7 +62,7 @@ class Job:
         self.deleted = 0
         self.ledger_s = 0.0
         self.interrupted: str | None = None
-        self._retry = retry
+        self._only = only
         self._screen = screen
         self._stream = stream
 
@@ -90,6 +95,8 @@ class Job:
         sources: list[Source] = []
         for found in discover(self.config.sources, self.config.discover_options()):
             killpoints.reach("discovery")
+            if self._only is not None and found.source not in self._only:
+                continue
             if isinstance(found, Failure):
                 self.tally.fail_source(found)
             else:
@@ -123,7 +130,7 @@ class Job:
             options=config.read_config(self.space_id).key,
             now=self.started,
             verify=config.verify,
-            retry=self._retry,
+            retry=self._only is not None,
         )
         before = time.perf_counter()
         ledger = Ledger(store, config.collection)

@@ -1,8 +1,9 @@
 """Named places at which a test may kill a process, or leave a safeguard out; no-ops otherwise.
 
-`PLIANT_KILL_AT=POINT:COUNT:VICTIM:MARKER` kills the process (`self`) or the job's driver (`driver`)
-with SIGKILL when the point is reached for the COUNTth time, once: the file MARKER says that it
-happened. `PLIANT_WITHOUT=fence,delete,order` leaves safeguards out, to see that tests notice.
+`PLIANT_KILL_AT=POINT:COUNT:VICTIM:MARKER;…` kills the process (`self`) or the job's driver
+(`driver`) with SIGKILL when the point is reached for the COUNTth time, once: the file MARKER says
+that it happened. `PLIANT_KILL_NOTES=FILE` gets a line of keys for each batch that is embedded.
+`PLIANT_WITHOUT=fence,delete,order` leaves safeguards out, to see that tests notice.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 KILL_AT, DRIVER, WITHOUT = "PLIANT_KILL_AT", "PLIANT_KILL_DRIVER", "PLIANT_WITHOUT"
+NOTES = "PLIANT_KILL_NOTES"
 POINTS = {
     "discovery": "driver",
     "reading": "self",
@@ -58,17 +60,22 @@ def without(safeguard: str) -> bool:
     return safeguard in os.environ.get(WITHOUT, "").split(",")
 
 
+def note(keys: Iterable[str]) -> None:
+    """Write down which rows this process has embedded."""
+    if path := os.environ.get(NOTES):
+        with Path(path).open("a", encoding="ascii") as file:
+            file.write(f"{os.getpid()} {','.join(keys)}\n")
+
+
 def _due(point: str) -> int | None:
     """Give the process to kill, the first time that the schedule says so."""
-    plan = os.environ.get(KILL_AT, "")
-    if not plan.startswith(f"{point}:"):
+    plans = [plan.split(":", 3) for plan in os.environ.get(KILL_AT, "").split(";") if plan]
+    mine = [plan for plan in plans if plan[0] == point]
+    if not mine:
         return None
-    _, count, victim, marker = plan.split(":", 3)
     _reached[point] += 1
-    if _reached[point] < int(count):
-        return None
-    try:
-        Path(marker).touch(exist_ok=False)
-    except FileExistsError:
-        return None
-    return int(os.environ.get(DRIVER, os.getpid())) if victim == "driver" else os.getpid()
+    for _, count, victim, marker in mine:
+        if _reached[point] >= int(count) and not Path(marker).exists():
+            Path(marker).touch()
+            return int(os.environ.get(DRIVER, os.getpid())) if victim == "driver" else os.getpid()
+    return None

@@ -125,6 +125,7 @@ class EmbedStage:
         before = time.perf_counter()
         vectors, rows = self._embed(rows, acks)
         embed_s = time.perf_counter() - before
+        killpoints.note(f"{row['id']}{row['generation']}" for row in rows)
         killpoints.reach("after_embed")
         self._upsert(rows, vectors, acks)
         killpoints.reach("after_upsert")

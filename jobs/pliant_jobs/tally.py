@@ -200,8 +200,17 @@ class Tally:
         )
 
 
-def write_failed(failures: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write the failed table (INTERFACE section 2)."""
+def write_failed(
+    failures: Iterable[Mapping[str, Any]], path: Path, job: Mapping[str, str] | None = None
+) -> None:
+    """Write the failed table (INTERFACE section 2).
+
+    Args:
+        failures: its rows.
+        path: where to.
+        job: what `pliant failed retry` needs to know, kept in the file's own metadata.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist([dict(row) for row in failures], schema=FAILED_TABLE)
+    schema = FAILED_TABLE.with_metadata(dict(job)) if job else FAILED_TABLE
+    table = pa.Table.from_pylist([dict(row) for row in failures], schema=schema)
     pyarrow.parquet.write_table(table, path)

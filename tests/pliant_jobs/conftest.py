@@ -121,8 +121,8 @@ class Runs:
         }
         return EmbedConfig.model_validate({**values, **options})
 
-    def run(self, *sources: Path, retry: bool = False, **options: Any) -> EmbedReport:
-        return embed.run(self.config(*sources, **options), self.pipeline, retry=retry)
+    def run(self, *sources: Path, **options: Any) -> EmbedReport:
+        return embed.run(self.config(*sources, **options), self.pipeline)
 
     def run_killed(self, point: str, number: int, *, after: bool = True, **options: Any) -> bool:
         """Run until a point is reached for the numberth time; tell whether it was."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
 from pliant.errors import UnavailableError
 from pliant.store import MilvusStore
 from pliant.store.lease import LeaseKeeper
-from pliant_jobs import killpoints, plan
+from pliant_jobs import embed, killpoints, plan, retry
 
 SMALL_PARTS = {"resources": {"rows_per_part": 4}}
 POINTS = ["discovery", "after_embed", "after_upsert", "after_delete", "ledger_row"]
@@ -221,8 +223,16 @@ def test_a_failed_source_is_tried_again_and_then_rests(
     reports = [runs.run() for _ in range(4)]
     assert [report.sources.failed for report in reports] == [1, 1, 1, 1]
     assert runs.pipeline.calls == 3
-    assert runs.run(retry=True).sources.failed == 1
+    table = str(runs.folder.parent / "failed.parquet")
+    assert retry.run(retry.RetryConfig(words=("retry", table)), runs.pipeline).sources.failed == 1
     assert runs.pipeline.calls == 4
+    path.with_name("b.jsonl").write_text('{"text": "not failed, not taken"}')
+    path.write_bytes(
+        (Path(embed.__file__).parent / "samples").rglob("*.pdf").__next__().read_bytes()
+    )
+    report = retry.run(retry.RetryConfig(words=("retry", table)), runs.pipeline)
+    assert (report.sources.seen, report.sources.embedded) == (1, 1)
+    assert pyarrow.parquet.read_table(table).num_rows == 0
 
 
 def test_an_embedded_store_written_by_its_url_does_not_trust_its_file(runs: Any) -> None:

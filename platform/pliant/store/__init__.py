@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pliant.store.datasink import MilvusDatasink
     from pliant.store.hits import Hit, Query
     from pliant.store.lite import LiteHandle, lite_url
     from pliant.store.milvus import MilvusStore
@@ -20,6 +21,7 @@ __all__ = [
     "CollectionSpec",
     "Hit",
     "LiteHandle",
+    "MilvusDatasink",
     "MilvusStore",
     "Query",
     "StoredRow",
@@ -32,6 +34,7 @@ _HOMES = {
     "CollectionSpec": "pliant.store.schema",
     "Hit": "pliant.store.hits",
     "LiteHandle": "pliant.store.lite",
+    "MilvusDatasink": "pliant.store.datasink",
     "MilvusStore": "pliant.store.milvus",
     "Query": "pliant.store.hits",
     "StoredRow": "pliant.store.rows",
