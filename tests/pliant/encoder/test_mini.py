@@ -189,6 +189,15 @@ def test_class_vectors_come_from_the_cache_or_are_made(
     assert len(calls) == 2
 
 
+def test_a_class_is_the_mean_of_its_lemmas(exact: Encoder) -> None:
+    backbone = exact.backbone
+    assert isinstance(backbone, mini.Mini)
+    lemmas = exact.encode(mini.class_names()[1].split(", ")).values
+    assert len(lemmas) == 2
+    wanted = lemmas.mean(0) / np.linalg.norm(lemmas.mean(0))
+    np.testing.assert_allclose(backbone._class_vectors[1].cpu(), wanted, atol=SAME)
+
+
 def test_there_is_a_name_for_every_class() -> None:
     names = mini.class_names()
     assert len(names) == 1000

@@ -40,6 +40,7 @@ TOP_CLASSES = 10
 TEXT_SHARE = 0.8
 """Weight of the text beside pictures in one item; the pictures share the rest."""
 PICTURES_AT_ONCE = 8
+CLASSES_AT_ONCE = 256
 
 _HERE = Path(__file__).parent
 _NO_TOKENS = np.zeros(0, dtype=np.int32)
@@ -82,6 +83,7 @@ class Mini:
             "images": {
                 "checkpoint": hash_of(packaged_file(IMAGE_PACKAGE, ".pth")),
                 "classes": digest_of(class_names()),
+                "class": "mean of lemmas",
                 "top": TOP_CLASSES,
                 "side": SIDE,
             },
@@ -153,17 +155,21 @@ class Mini:
 
     @cached_property
     def _class_vectors(self) -> Tensor:
-        """Text vectors of the class names in fp32, remembered on disk: [1000, H]."""
-        key = digest_of([self._text.identity(), class_names(), 1])
+        """Mean vector of each class's lemmas in fp32, remembered on disk: [1000, H]."""
+        key = digest_of([self._text.identity(), class_names(), "mean of lemmas"])
         shape = (NUM_CLASSES, self.info.hidden)
         values = cached_array(f"classes-{key}.f32", shape, self._embed_class_names)
         return torch.from_numpy(values.copy()).to(self.device)
 
     def _embed_class_names(self) -> npt.NDArray[np.float32]:
         full = SubNetwork(self.info.layers, 1.0, self.info.hidden, "fp32")
-        items = self._text.tokenise(class_names(), truncate=True)
+        lemmas = [name.split(", ") for name in class_names()]
+        items = self._text.tokenise([lemma for group in lemmas for lemma in group], truncate=True)
         batch = Batch(tuple(item for item in items if isinstance(item, Item)))
-        return self._embed_texts(batch, full).cpu().numpy()
+        parts = [batch.take(positions) for positions in _in_turn(len(batch), CLASSES_AT_ONCE)]
+        vectors = torch.cat([self._embed_texts(part, full) for part in parts])
+        means = [group.mean(0) for group in vectors.split([len(group) for group in lemmas])]
+        return F.normalize(torch.stack(means), dim=1).cpu().numpy()
 
 
 def mix_classes(scores: Tensor, classes: Tensor) -> Tensor:
@@ -187,7 +193,7 @@ def part_weights(item: Item) -> list[float]:
 
 
 def class_names() -> list[str]:
-    """Give the words of the 1,000 ImageNet classes."""
+    """Give the lemmas of the 1,000 ImageNet classes, separated by commas."""
     return (_HERE / "imagenet_classes.txt").read_text(encoding="utf8").splitlines()
 
 
@@ -234,6 +240,10 @@ def _slots(batch: Batch) -> list[tuple[int, int]]:
         for row, item in enumerate(batch.items)
         for place in range(len(item.visuals))
     ]
+
+
+def _in_turn(count: int, size: int) -> list[range]:
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _present(package: str, ending: str) -> bool:
