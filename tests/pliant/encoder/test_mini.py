@@ -90,7 +90,7 @@ def test_text_alone_never_loads_the_picture_network() -> None:
     encoder.encode(["a dog"])
     backbone = encoder.backbone
     assert isinstance(backbone, mini.Mini)
-    assert not backbone._images
+    assert "_image_network" not in vars(backbone)
     assert "_class_vectors" not in vars(backbone)
 
 

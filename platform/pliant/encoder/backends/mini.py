@@ -21,7 +21,6 @@ from torch import Tensor
 
 from pliant.content import Content, Image, Role, Text, Video, text_of
 from pliant.elastic.subnetwork import SubNetwork
-from pliant.encoder.arithmetic import dtype_of
 from pliant.encoder.backbone import Batch, Hidden, Item, ModelCard
 from pliant.encoder.backends.efficientnet import NUM_CLASSES, SIDE, EfficientNetLite2
 from pliant.encoder.backends.hf_text import HfText
@@ -53,14 +52,12 @@ class Mini:
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
-        self.dtype = dtype
         self.pooling = Pooling(("mean",))
         config = packaged_file(TEXT_PACKAGE, "model/modules.json")
         self._text = HfText(read_layout(config.parent, NAME), device, dtype)
         self.info = replace(
             self._text.info, modalities=("text", "image", "video", "page", "interleaved")
         )
-        self._images: dict[torch.dtype, EfficientNetLite2] = {}
 
     @property
     def card(self) -> ModelCard:
@@ -118,7 +115,7 @@ class Mini:
         if with_text:
             states[with_text, 0] = self._embed_texts(batch.take(with_text), subnetwork)
         visual = [(row, frames) for row, item in enumerate(batch.items) for frames in item.visuals]
-        vectors = self._embed_visuals([frames for _, frames in visual], subnetwork)
+        vectors = self._embed_visuals([frames for _, frames in visual])
         for row, item in enumerate(batch.items):
             weights[row, : _num_parts(item)] = torch.tensor(part_weights(item))
         slots = _slots(batch)
@@ -130,12 +127,12 @@ class Mini:
     def _embed_texts(self, batch: Batch, subnetwork: SubNetwork) -> Tensor:
         return F.normalize(self._text.pooling(*self._text.forward(batch, subnetwork)), dim=1)
 
-    def _embed_visuals(self, visuals: Sequence[Pixels], subnetwork: SubNetwork) -> Tensor:
+    def _embed_visuals(self, visuals: Sequence[Pixels]) -> Tensor:
         """Give one unit vector per picture or video, the mean of its frames: [V, H]."""
         if not visuals:
             return torch.zeros((0, self.info.hidden), device=self.device)
         frames = np.concatenate(visuals)
-        network = self._image_network(dtype_of(subnetwork, self.dtype))
+        network = self._image_network
         scores = torch.cat(
             [
                 network(torch.from_numpy(frames[start : start + PICTURES_AT_ONCE]).to(self.device))
@@ -146,12 +143,11 @@ class Mini:
         parts = mixed.split([len(frames) for frames in visuals])
         return F.normalize(torch.stack([part.mean(0) for part in parts]), dim=1)
 
-    def _image_network(self, dtype: torch.dtype) -> EfficientNetLite2:
-        if dtype not in self._images:
-            path = packaged_file(IMAGE_PACKAGE, ".pth")
-            weights = load_pickled(path, IMAGE_SHA256)
-            self._images[dtype] = EfficientNetLite2(weights, dtype, self.device)
-        return self._images[dtype]
+    @cached_property
+    def _image_network(self) -> EfficientNetLite2:
+        """The picture network; in fp32, since BF16 changes which classes are the best ten."""
+        weights = load_pickled(packaged_file(IMAGE_PACKAGE, ".pth"), IMAGE_SHA256)
+        return EfficientNetLite2(weights, torch.float32, self.device)
 
     @cached_property
     def _class_vectors(self) -> Tensor:
