@@ -112,7 +112,7 @@ def _connect(address: str | None) -> None:
                 _temp_dir=str(_temp_folder()),
                 **quiet,
             )
-    except Exception as error:  # noqa: BLE001 Ray raises bare Exceptions when it cannot start
+    except Exception as error:
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise UnavailableError(f"cannot reach {where}: {str(error).splitlines()[0]}") from error
 
