@@ -3,9 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-CORPUS := jobs/pliant_jobs/samples/corpus
+SAMPLES := jobs/pliant_jobs/samples
+CORPUS := $(SAMPLES)/corpus
 STORE := quickstart/pliant.db
-SEARCH := $(BIN)/pliant search --collection samples --uri $(STORE)
+SEARCH := $(BIN)/pliant search --collection samples --uri $(STORE) --limit 3
 
 .PHONY: help install quickstart test test-slow check format peers helm-tools clean
 
@@ -27,16 +28,17 @@ $(VENV)/.dev: $(VENV)/.installed
 	$(PIP) -e '.[dev,serve,train]'
 	@touch $@
 
-quickstart: $(VENV)/.installed ## Embed the sample corpus and ask it a few questions.
-	$(BIN)/pliant embed $(CORPUS) --collection samples --uri $(STORE)
-	@echo; echo "== text to image"
-	$(SEARCH) --limit 3 --filter 'modality == "image"' "a cat looking at the camera"
-	@echo; echo "== image to text"
-	$(SEARCH) --limit 3 --filter 'modality == "text"' --image $(CORPUS)/pictures/cat.jpg
-	@echo; echo "== text to PDF page"
-	$(SEARCH) --limit 3 --filter 'modality == "page"' "how far away is the Moon"
-	@echo; echo "== filtered"
-	$(SEARCH) --limit 3 --filter 'year >= 1960 and modality == "text"' "space travel"
+quickstart: $(VENV)/.installed ## Embed the sample corpus and ask it four questions.
+	$(BIN)/pliant embed $(CORPUS) --collection samples --uri $(STORE) --id-column id
+	@printf '\n== text to image\n'
+	$(SEARCH) "a rocket on the launch pad at night" --filter 'modality == "image"'
+	@printf '\n== image to text\n'
+	$(SEARCH) --image $(SAMPLES)/questions/kitten.jpg --filter 'modality == "text"'
+	@printf '\n== text to PDF page\n'
+	$(SEARCH) "an oxygen tank exploded on the way to the Moon"
+	@printf '\n== filtered\n'
+	$(SEARCH) "an instrument to make music with" --filter 'year >= 1960 and modality == "text"'
+	@printf '\nThe store is $(STORE); ask it yourself: $(SEARCH) "..."\n'
 
 test: $(VENV)/.dev ## Run the tests (at most 15 minutes on two cores).
 	$(BIN)/python -m pytest
