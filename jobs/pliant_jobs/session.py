@@ -103,7 +103,7 @@ def _connect(address: str | None) -> None:
     for last in (True,) if address else (False, True):
         try:
             _init(address)
-        except Exception as error:  # noqa: BLE001 Ray raises bare Exceptions when it cannot start
+        except Exception as error:
             if last:
                 reason = str(error).splitlines()[0]
                 raise UnavailableError(f"cannot reach {where}: {reason}") from error
