@@ -21,7 +21,7 @@ def test_lines_tell_rows_failures_and_time_left(
         monkeypatch.setattr(module.time, "time", lambda: 1_000_020.0)
         screen.update(tally, 4, 100)
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "embed: 1 of 4 sources, 0 rows, 0 failed, 0.0 rows/s, ? left"
+    assert first == "embed: starting the workers for 4 sources"
     assert second == "embed: 1 of 4 sources, 40 rows, 0 failed, 2.0 rows/s, 0:30 left"
 
 
