@@ -11,14 +11,14 @@ from pliant_jobs.bench.recovery import RecoveryBenchConfig, run, schedule
 pytestmark = pytest.mark.ray
 
 
-@pytest.mark.parametrize(("kills", "each"), [(9, 1), pytest.param(54, 3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "each"), [(6, 1), pytest.param(54, 3, marks=pytest.mark.slow)])
 @pytest.mark.timeout(3600)
 def test_killed_and_resumed_jobs_leave_what_an_undisturbed_one_does(
     tiny_model: Path, kills: int, each: int
 ) -> None:
-    report = run(RecoveryBenchConfig(kills=kills, model=str(tiny_model), quiet=True))
+    report = run(RecoveryBenchConfig(kills=kills, model=str(tiny_model)))
     figures = report.figures
-    assert figures["kills"] >= kills * 0.6
+    assert figures["kills"] >= min(kills - 1, 50)
     assert figures["rows_expected"] > 100
     wrong = {name: figures[name] for name in ("missing", "doubled", "stale", "differing")}
     assert wrong == dict.fromkeys(wrong, 0)

@@ -76,6 +76,9 @@ def _figures(points: Sequence[dict[str, Any]], small: dict[str, Any]) -> dict[st
         "memory_growth_5x": memory / small["peak_memory_bytes"],
         "startup_s": statistics.median(job["startup_s"] for job in jobs),
         "rows_per_s": statistics.median(job["rows_per_s"] for job in jobs),
+        "ledger_share": statistics.median(
+            job["ledger_s"] / (job["seconds"] - job["startup_s"]) for job in jobs
+        ),
     }
 
 
@@ -104,7 +107,7 @@ def _job(path: Path, config: IngestBenchConfig) -> dict[str, float]:
     finally:
         _run([*command, "collections", "drop", "bench", *where])
         _run([*command, "store", "stop", *where])
-    names = ("rows_per_s", "startup_s", "seconds", "peak_memory_bytes")
+    names = ("rows_per_s", "startup_s", "seconds", "peak_memory_bytes", "ledger_s")
     return {"rows": report["rows"]["written"], **{name: report[name] for name in names}}
 
 

@@ -25,6 +25,7 @@ from pliant_jobs.killpoints import KILL_AT, NOTES, POINTS, WITHOUT
 
 RUN_TIMEOUT_S = 300.0
 LEASE_S = 6.0
+STARTS, NO_RAY = 3, "cannot reach a local Ray"
 WORDS = ("tree", "river", "stone", "bread", "winter", "lamp", "paper", "engine", "horse", "cloud")
 
 
@@ -88,9 +89,12 @@ class Killer:
         stop_owner(self._uri)
 
     def run(self, collection: str, files: Path) -> None:
-        """Run a job to its end; it must succeed."""
-        job = self._start(collection, files, {})
-        code, errors = self._ended(job)
+        """Run a job to its end; it must succeed, but for a Ray that does not start."""
+        code, errors = 1, ""
+        for _ in range(STARTS):
+            code, errors = self._ended(self._start(collection, files, {}))
+            if NO_RAY not in errors:
+                break
         if code != 0:
             raise UnavailableError(
                 f"a job that nobody disturbed ended with {code}: {errors[-500:]}"
@@ -116,7 +120,7 @@ class Killer:
         done.set()
         thread.join()
         found = [point for point, marker in markers.items() if marker.exists()]
-        if code not in (0, -signal.SIGKILL):
+        if code not in (0, -signal.SIGKILL) and NO_RAY not in errors:
             raise UnavailableError(f"a killed job ended with {code}: {errors[-500:]}")
         return found
 
