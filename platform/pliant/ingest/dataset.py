@@ -22,7 +22,7 @@ from pliant.config import Config
 from pliant.content import Content, Record, row_key, text_of
 from pliant.errors import InvalidInputError
 from pliant.ingest.chunk import ChunkOptions, chunk
-from pliant.ingest.failure import Failure
+from pliant.ingest.failure import Failure, failure_of
 from pliant.ingest.fingerprint import READER_VERSION, fingerprint
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.options import ReadOptions
@@ -138,7 +138,7 @@ class ReadStage:
         self._preparer = make_preparer()
         self._rows_per_block = rows_per_block
         self._reader = IsolatedReader()
-        options = config.model_dump_json(exclude={"read": {"limits"}})
+        options = config.model_dump_json(exclude={"read": {"limits", "allow_hosts"}})
         self._options_hash = blake2b(options.encode(), digest_size=16).hexdigest()
 
     def __call__(self, sources: pa.Table) -> Iterator[pa.Table]:
@@ -158,9 +158,8 @@ class ReadStage:
         marks = {"source_key": source.key, "source": source.source}
         try:
             marks["generation"] = self._generation(source)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            failed = Failure(source.source, "", "read", type(error).__name__, reason)
+        except (OSError, InvalidInputError) as error:
+            failed = failure_of(error, source.source, "")
             yield {**marks, **_failure_row(failed)}
             yield {**marks, "kind": "end", "expected": 1}
             return
@@ -207,7 +206,7 @@ class ReadStage:
 
     def _generation(self, source: Source) -> str:
         parts = (
-            fingerprint(source.path),
+            fingerprint(source, self._config.read),
             self._preparer.space_id,
             self._options_hash,
             str(READER_VERSION),
