@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os
 import platform
+import signal
+import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,6 +39,55 @@ def test_platform_is_the_standard_library_in_a_worker(ray_session: None) -> None
         return platform.__file__
 
     assert Path(ray.get(where.remote())).parent == Path(sysconfig.get_paths()["stdlib"])
+
+
+@pytest.mark.slow
+def test_platform_is_the_standard_library_in_a_submitted_job() -> None:
+    """A submission ships our sources as py_modules, so `platform/` is near a Python path."""
+    port = _free_port()
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    flags = ["--port=0", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"]
+    token = {"RAY_AUTH_TOKEN": "0" * 64}
+    environment = {**os.environ, **token}
+    folder = tempfile.TemporaryDirectory(prefix="ray-")  # short: sockets lie in it
+    command = [*ray, "start", "--head", "--block", f"--temp-dir={folder.name}", *flags]
+    with folder, subprocess.Popen(command, env=environment, start_new_session=True) as head:
+        try:
+            logs = _submitted(f"http://127.0.0.1:{port}", token["RAY_AUTH_TOKEN"])
+        finally:
+            os.killpg(head.pid, signal.SIGTERM)
+            head.wait(timeout=60)
+    assert f"{sysconfig.get_paths()['stdlib']}/platform.py Linux" in logs
+
+
+def _submitted(url: str, token: str) -> str:
+    from ray.job_submission import JobStatus, JobSubmissionClient
+
+    headers = {"Authorization": f"Bearer {token}"}
+    deadline = time.monotonic() + 180
+    while True:
+        try:
+            client = JobSubmissionClient(url, headers=headers)
+            break
+        except (ConnectionError, RuntimeError):
+            assert time.monotonic() < deadline, "the cluster does not answer"
+            time.sleep(1)
+    code = "import platform, pliant; print(platform.__file__, platform.system())"
+    job = client.submit_job(
+        entrypoint=f'{sys.executable} -c "{code}"',
+        runtime_env={"py_modules": [str(ROOT / "platform" / "pliant")]},
+    )
+    while not client.get_job_status(job).is_terminal() and time.monotonic() < deadline:
+        time.sleep(1)
+    logs = client.get_job_logs(job)
+    assert client.get_job_status(job) == JobStatus.SUCCEEDED, logs
+    return logs
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def test_no_package_marker_where_none_may_be() -> None:

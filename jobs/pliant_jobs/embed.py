@@ -185,7 +185,7 @@ class _Job:
             rows=Rows(written=tally.written, failed=len(tally.failures), deleted=self._deleted),
             by_modality=_by_modality(tally),
             seconds=round(seconds, 3),
-            startup_s=round(tally.first_ack - self._started if tally.first_ack else seconds, 3),
+            startup_s=round(tally.started - self._started if tally.started else seconds, 3),
             rows_per_s=round(tally.rows_per_s, 3),
             peak_memory_bytes=peak_memory_bytes,
             stages=[Stage(**stage) for stage in tally.stages()],

@@ -41,6 +41,7 @@ ACK_COLUMNS = pa.schema(
         ("prepare_s", pa.float64()),
         ("embed_s", pa.float64()),
         ("upsert_s", pa.float64()),
+        ("started_at", pa.float64()),  # of the batch: seconds since 1970
         ("acknowledged_at", pa.float64()),
     ]
 )
@@ -207,6 +208,7 @@ class _Acks:
                 "prepare_s": ack.prepare_s,
                 "embed_s": embed_s * share,
                 "upsert_s": upsert_s * share,
+                "started_at": now - embed_s - upsert_s,
                 "acknowledged_at": now,
             }
             for ack in self._by_source.values()

@@ -63,6 +63,9 @@ class _Lines:
         if time.monotonic() - self._last < LINE_EVERY_S:
             return
         self._last = time.monotonic()
+        if tally.first_ack is None:
+            self.say(f"embed: starting the workers for {num_sources:,} sources")
+            return
         rate, eta = self._clock.read(tally, expected_rows)
         self.say(
             f"embed: {tally.done:,} of {num_sources:,} sources, {tally.written:,} rows, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pliant.store.milvus import Hit, MilvusStore
     from pliant.store.schema import CollectionSpec
 
-SNIPPET_CHARS = 160
+MAX_WIDTH, INDENT = 120, " " * 11
 
 
 class SearchConfig(Config):
@@ -170,12 +171,14 @@ def _hit(hit: Hit) -> SearchHit:
 def _show(report: SearchReport) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
     for number, hit in enumerate(report.hits, 1):
         place = f"  {hit.locator}" if hit.locator else ""
         console.print(f"{number:>2}. {hit.score:.3f}  {hit.source}{place}", markup=False)
-        if snippet := " ".join(hit.text.split())[:SNIPPET_CHARS]:
-            console.print(f"      {snippet}", markup=False, style="dim")
+        if hit.text:
+            snippet = textwrap.shorten(hit.text, width - len(INDENT), placeholder=" …")
+            console.print(INDENT + snippet, markup=False, style="dim")
     if not report.hits:
         console.print("no hits")
     if report.explain:

@@ -112,7 +112,7 @@ def _connect(address: str | None) -> None:
                 _temp_dir=str(_temp_folder()),
                 **quiet,
             )
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+    except Exception as error:
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise UnavailableError(f"cannot reach {where}: {str(error).splitlines()[0]}") from error
 

@@ -39,6 +39,7 @@ class Tally:
     seconds: Counter[str] = field(default_factory=Counter)
     first_ack: float | None = None
     first_batch: int = 0
+    started: float | None = None
     last_ack: float | None = None
     _open: dict[str, _Open] = field(default_factory=dict)
 
@@ -73,6 +74,7 @@ class Tally:
         self.failures += ack["failures"]
         for stage in STAGES:
             self.seconds[stage] += ack[f"{stage}_s"]
+        self.started = self.started or ack["started_at"]
         self.first_ack = self.first_ack or ack["acknowledged_at"]
         if ack["acknowledged_at"] == self.first_ack:
             self.first_batch += sum(written.values())

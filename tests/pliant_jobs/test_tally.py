@@ -29,6 +29,7 @@ def ack(key: str, written: int, failed: int = 0, expected: int | None = None) ->
         "prepare_s": 0.0,
         "embed_s": 1.0,
         "upsert_s": 0.25,
+        "started_at": 99.0,
         "acknowledged_at": 100.0 + written,
     }
 

@@ -62,6 +62,16 @@ def test_the_company_of_a_text_does_not_change_its_vector(exact: Encoder) -> Non
     assert np.abs(together - alone).max() <= EXACT
 
 
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 1 - 1e-6), ("bf16", 0.9995)])
+def test_texts_of_like_length_attend_together_as_alone(
+    exact: Encoder, precision: str, least: float
+) -> None:
+    texts = [f"{'the quick brown fox ' * 5}{'jumps ' * number}" for number in range(7)]
+    values = load(precision=precision, device="cpu").encode(texts).values
+    alone = np.concatenate([exact.encode([text]).values for text in texts])
+    assert (values * alone).sum(1).min() >= least
+
+
 def test_bf16_stays_within_the_promised_cosine(exact: Encoder) -> None:
     ours = load(precision="bf16").encode(TEXTS).values
     assert (ours * exact.encode(TEXTS).values).sum(1).min() >= 0.9995
@@ -132,7 +142,8 @@ def test_the_default_prompt_is_used_for_a_role_without_its_own(make_model: MakeM
 
 def test_lower_case_is_honoured(make_model: MakeModel) -> None:
     ours = load(str(make_model(do_lower_case=True)), precision="fp32")
-    np.testing.assert_array_equal(*(ours.encode([text]).values for text in ("ABC Def", "abc def")))
+    upper, lower = (ours.encode([text]).values for text in ("ABC Def", "abc def"))
+    np.testing.assert_array_equal(upper, lower)
 
 
 def test_a_directory_without_modules_is_pooled_by_the_mean(

@@ -90,7 +90,7 @@ def test_text_alone_never_loads_the_picture_network() -> None:
     encoder.encode(["a dog"])
     backbone = encoder.backbone
     assert isinstance(backbone, mini.Mini)
-    assert not backbone._images
+    assert "_image_network" not in vars(backbone)
     assert "_class_vectors" not in vars(backbone)
 
 
@@ -135,8 +135,11 @@ def test_the_picture_network_has_the_published_size(weights: dict[str, torch.Ten
 def test_a_folded_batch_norm_equals_torch(weights: dict[str, torch.Tensor]) -> None:
     x = torch.randn((1, 3, 33, 33), generator=torch.Generator().manual_seed(0))
     weight, bias = fold(weights, "_conv_stem", "_bn0")
-    norm = [weights[f"_bn0.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
-    plain = F.batch_norm(F.conv2d(x, weights["_conv_stem.weight"], stride=2), *norm, eps=1e-3)
+    mean, var, scale, shift = (
+        weights[f"_bn0.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    plain = F.conv2d(x, weights["_conv_stem.weight"], stride=2)
+    plain = F.batch_norm(plain, mean, var, scale, shift, eps=1e-3)
     folded = F.conv2d(x, weight, bias, stride=2)
     assert (plain - folded).abs().max() / plain.abs().max() < SAME
 
@@ -184,6 +187,15 @@ def test_class_vectors_come_from_the_cache_or_are_made(
     (tmp_path / "a").write_bytes(b"broken")
     checkpoint.cached_array("a", (2, 3), make)
     assert len(calls) == 2
+
+
+def test_a_class_is_the_mean_of_its_lemmas(exact: Encoder) -> None:
+    backbone = exact.backbone
+    assert isinstance(backbone, mini.Mini)
+    lemmas = exact.encode(mini.class_names()[1].split(", ")).values
+    assert len(lemmas) == 2
+    wanted = lemmas.mean(0) / np.linalg.norm(lemmas.mean(0))
+    np.testing.assert_allclose(backbone._class_vectors[1].cpu(), wanted, atol=SAME)
 
 
 def test_there_is_a_name_for_every_class() -> None:

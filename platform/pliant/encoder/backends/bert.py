@@ -1,8 +1,8 @@
 """A BERT forward pass without padding: every token of a batch is a row of one matrix.
 
 Equal to transformers' BertModel, and faster on a CPU: queries, keys and values are one product,
-linear layers never see padding, and attention runs per group of texts of equal length, without a
-mask. Letters: N tokens of all texts, H hidden size, A heads, T tokens of one text.
+linear layers never see padding, and attention runs per group of texts of like length. Letters: N
+tokens of all texts, H hidden size, A heads, T tokens of one text.
 """
 
 from __future__ import annotations
@@ -17,17 +17,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pliant.encoder.backends.attention import attend
+from pliant.encoder.backends.attention import NOT_THERE, attend
 from pliant.encoder.backends.linear import Linear
 from pliant.errors import UnavailableError
 
+WASTE = 1.15
+"""Padded over real tokens up to which texts of like length attend together; measured."""
+
 
 class Group(NamedTuple):
-    """Texts of one length, next to each other: rows start to start + num_texts * length."""
+    """Texts of like length, next to each other, that attend in one product.
 
-    start: int
+    Attributes:
+        rows: which of the N tokens are theirs.
+        num_texts: how many texts.
+        places: [rows] where each token stands among num_texts times the longest length; None when
+            all texts are equally long.
+        bias: [num_texts, T] added to the scores: 0, or a large negative number for padding.
+    """
+
+    rows: slice
     num_texts: int
-    length: int
+    places: Tensor | None = None
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +49,19 @@ class Packed:
     Attributes:
         tokens: [N] ids.
         positions: [N] place of each token in its text.
-        groups: runs of texts of equal length.
-        order: [B] which text of the batch stands where.
+        texts: [N] which text of the batch a token belongs to.
+        groups: what attends together.
     """
 
     tokens: Tensor
     positions: Tensor
+    texts: Tensor
     groups: tuple[Group, ...]
-    order: npt.NDArray[np.int64]
 
 
-def pack(texts: Sequence[npt.NDArray[np.int32]], device: torch.device) -> Packed:
+def pack(
+    texts: Sequence[npt.NDArray[np.int32]], device: torch.device, dtype: torch.dtype
+) -> Packed:
     """Put the tokens of texts one after the other, shortest text first."""
     lengths = np.array([len(tokens) for tokens in texts], dtype=np.int64)
     order = np.argsort(lengths, kind="stable")
@@ -55,29 +69,56 @@ def pack(texts: Sequence[npt.NDArray[np.int32]], device: torch.device) -> Packed
     positions = np.concatenate([np.arange(length) for length in lengths[order]])
     groups: list[Group] = []
     start = 0
-    for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
-        groups.append(Group(start, int(count), int(length)))
-        start += int(count * length)
+    for part in _alike(lengths[order]):
+        rows = slice(start, start + int(part.sum()))
+        groups.append(_group(rows, part, positions[rows], device, dtype))
+        start = rows.stop
     return Packed(
         torch.from_numpy(tokens.astype(np.int64)).to(device),
         torch.from_numpy(positions).to(device),
+        torch.from_numpy(np.repeat(order, lengths[order])).to(device),
         tuple(groups),
-        order,
+    )
+
+
+def _alike(lengths: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Cut ascending lengths into runs that waste little when padded to their longest."""
+    cuts, first, total = [], 0, 0
+    for index, length in enumerate(lengths.tolist()):
+        if index > first and length * (index - first + 1) > WASTE * (total + length):
+            cuts.append(index)
+            first, total = index, 0
+        total += length
+    return np.split(lengths, cuts)
+
+
+def _group(
+    rows: slice,
+    lengths: npt.NDArray[np.int64],
+    positions: npt.NDArray[np.int64],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Group:
+    longest = int(lengths[-1])
+    if lengths[0] == longest:
+        return Group(rows, len(lengths))
+    places = np.repeat(np.arange(len(lengths)) * longest, lengths) + positions
+    bias = np.where(np.arange(longest) < lengths[:, None], 0.0, NOT_THERE)
+    return Group(
+        rows,
+        len(lengths),
+        torch.from_numpy(places).to(device),
+        torch.from_numpy(bias).to(device, dtype),
     )
 
 
 def unpack(states: Tensor, packed: Packed) -> tuple[Tensor, Tensor]:
     """Give padded states [B, T, H] and their mask [B, T] in the order of the batch."""
-    longest = packed.groups[-1].length
-    padded = states.new_zeros((len(packed.order), longest, states.shape[1]))
-    mask = states.new_zeros((len(packed.order), longest))
-    first = 0
-    for start, count, length in packed.groups:
-        rows = torch.from_numpy(packed.order[first : first + count]).to(states.device)
-        block = states[start : start + count * length]
-        padded[rows, :length] = block.view(count, length, -1)
-        mask[rows, :length] = 1
-        first += count
+    num_texts, longest = int(packed.texts.max()) + 1, int(packed.positions.max()) + 1
+    padded = states.new_zeros((num_texts, longest, states.shape[1]))
+    mask = states.new_zeros((num_texts, longest))
+    padded[packed.texts, packed.positions] = states
+    mask[packed.texts, packed.positions] = 1
     return padded, mask
 
 
@@ -129,12 +170,15 @@ class Bert:
     def _attend(self, qkv: Tensor, groups: tuple[Group, ...]) -> Tensor:
         """Attention within each text: [N, 3 H] to [N, H]."""
         if len(groups) == 1:
-            return attend(qkv, groups[0].num_texts, self.num_heads)
-        attended = qkv.new_empty((len(qkv), qkv.shape[1] // 3))
-        for group in groups:
-            rows = slice(group.start, group.start + group.num_texts * group.length)
-            attended[rows] = attend(qkv[rows], group.num_texts, self.num_heads)
-        return attended
+            return self._attend_group(qkv, groups[0])
+        return torch.cat([self._attend_group(qkv[group.rows], group) for group in groups])
+
+    def _attend_group(self, qkv: Tensor, group: Group) -> Tensor:
+        if group.places is None or group.bias is None:
+            return attend(qkv, group.num_texts, self.num_heads)
+        padded = qkv.new_zeros((group.bias.numel(), qkv.shape[1]))
+        padded[group.places] = qkv
+        return attend(padded, group.num_texts, self.num_heads, group.bias)[group.places]
 
     def _block(self, index: int) -> Block:
         name = f"encoder.layer.{index}"

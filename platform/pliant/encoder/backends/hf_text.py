@@ -101,9 +101,10 @@ class HfText:
     def forward(self, batch: Batch, subnetwork: SubNetwork) -> Hidden:
         """Run the network on the texts of a batch."""
         texts = [item.tokens for item in batch.items]
-        network = self._network(dtype_of(subnetwork, self.dtype))
+        dtype = dtype_of(subnetwork, self.dtype)
+        network = self._network(dtype)
         if isinstance(network, bert.Bert):
-            packed = bert.pack(texts, self.device)
+            packed = bert.pack(texts, self.device, dtype)
             return Hidden(*bert.unpack(network(packed), packed))
         return self._forward_padded(network, texts)
 

@@ -143,7 +143,7 @@ def _dense(folder: Path) -> Dense:
         raise InvalidInputError(
             f"{str(folder)!r}: activation {activation!r} must be one of {', '.join(ACTIVATIONS)}"
         )
-    if "linear_out" in str(config.get("module_output_name", "")) or not path.is_file():
+    if not path.is_file():
         raise NotFoundError(f"{str(folder)!r} has no model.safetensors; pickles are never loaded")
     return Dense(path, int(config["out_features"]), activation)
 

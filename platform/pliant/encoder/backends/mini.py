@@ -21,7 +21,6 @@ from torch import Tensor
 
 from pliant.content import Content, Image, Role, Text, Video, text_of
 from pliant.elastic.subnetwork import SubNetwork
-from pliant.encoder.arithmetic import dtype_of
 from pliant.encoder.backbone import Batch, Hidden, Item, ModelCard
 from pliant.encoder.backends.efficientnet import NUM_CLASSES, SIDE, EfficientNetLite2
 from pliant.encoder.backends.hf_text import HfText
@@ -40,6 +39,7 @@ TOP_CLASSES = 10
 TEXT_SHARE = 0.8
 """Weight of the text beside pictures in one item; the pictures share the rest."""
 PICTURES_AT_ONCE = 8
+CLASSES_AT_ONCE = 256
 
 _HERE = Path(__file__).parent
 _NO_TOKENS = np.zeros(0, dtype=np.int32)
@@ -52,14 +52,12 @@ class Mini:
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
-        self.dtype = dtype
         self.pooling = Pooling(("mean",))
         config = packaged_file(TEXT_PACKAGE, "model/modules.json")
         self._text = HfText(read_layout(config.parent, NAME), device, dtype)
         self.info = replace(
             self._text.info, modalities=("text", "image", "video", "page", "interleaved")
         )
-        self._images: dict[torch.dtype, EfficientNetLite2] = {}
 
     @property
     def card(self) -> ModelCard:
@@ -82,6 +80,7 @@ class Mini:
             "images": {
                 "checkpoint": hash_of(packaged_file(IMAGE_PACKAGE, ".pth")),
                 "classes": digest_of(class_names()),
+                "class": "mean of lemmas",
                 "top": TOP_CLASSES,
                 "side": SIDE,
             },
@@ -116,7 +115,7 @@ class Mini:
         if with_text:
             states[with_text, 0] = self._embed_texts(batch.take(with_text), subnetwork)
         visual = [(row, frames) for row, item in enumerate(batch.items) for frames in item.visuals]
-        vectors = self._embed_visuals([frames for _, frames in visual], subnetwork)
+        vectors = self._embed_visuals([frames for _, frames in visual])
         for row, item in enumerate(batch.items):
             weights[row, : _num_parts(item)] = torch.tensor(part_weights(item))
         slots = _slots(batch)
@@ -128,12 +127,12 @@ class Mini:
     def _embed_texts(self, batch: Batch, subnetwork: SubNetwork) -> Tensor:
         return F.normalize(self._text.pooling(*self._text.forward(batch, subnetwork)), dim=1)
 
-    def _embed_visuals(self, visuals: Sequence[Pixels], subnetwork: SubNetwork) -> Tensor:
+    def _embed_visuals(self, visuals: Sequence[Pixels]) -> Tensor:
         """Give one unit vector per picture or video, the mean of its frames: [V, H]."""
         if not visuals:
             return torch.zeros((0, self.info.hidden), device=self.device)
         frames = np.concatenate(visuals)
-        network = self._image_network(dtype_of(subnetwork, self.dtype))
+        network = self._image_network
         scores = torch.cat(
             [
                 network(torch.from_numpy(frames[start : start + PICTURES_AT_ONCE]).to(self.device))
@@ -144,26 +143,29 @@ class Mini:
         parts = mixed.split([len(frames) for frames in visuals])
         return F.normalize(torch.stack([part.mean(0) for part in parts]), dim=1)
 
-    def _image_network(self, dtype: torch.dtype) -> EfficientNetLite2:
-        if dtype not in self._images:
-            path = packaged_file(IMAGE_PACKAGE, ".pth")
-            weights = load_pickled(path, IMAGE_SHA256)
-            self._images[dtype] = EfficientNetLite2(weights, dtype, self.device)
-        return self._images[dtype]
+    @cached_property
+    def _image_network(self) -> EfficientNetLite2:
+        """The picture network; in fp32, since BF16 changes which classes are the best ten."""
+        weights = load_pickled(packaged_file(IMAGE_PACKAGE, ".pth"), IMAGE_SHA256)
+        return EfficientNetLite2(weights, torch.float32, self.device)
 
     @cached_property
     def _class_vectors(self) -> Tensor:
-        """Text vectors of the class names in fp32, remembered on disk: [1000, H]."""
-        key = digest_of([self._text.identity(), class_names(), 1])
+        """Mean vector of each class's lemmas in fp32, remembered on disk: [1000, H]."""
+        key = digest_of([self._text.identity(), class_names(), "mean of lemmas"])
         shape = (NUM_CLASSES, self.info.hidden)
         values = cached_array(f"classes-{key}.f32", shape, self._embed_class_names)
         return torch.from_numpy(values.copy()).to(self.device)
 
     def _embed_class_names(self) -> npt.NDArray[np.float32]:
         full = SubNetwork(self.info.layers, 1.0, self.info.hidden, "fp32")
-        items = self._text.tokenise(class_names(), truncate=True)
+        lemmas = [name.split(", ") for name in class_names()]
+        items = self._text.tokenise([lemma for group in lemmas for lemma in group], truncate=True)
         batch = Batch(tuple(item for item in items if isinstance(item, Item)))
-        return self._embed_texts(batch, full).cpu().numpy()
+        parts = [batch.take(positions) for positions in _in_turn(len(batch), CLASSES_AT_ONCE)]
+        vectors = torch.cat([self._embed_texts(part, full) for part in parts])
+        means = [group.mean(0) for group in vectors.split([len(group) for group in lemmas])]
+        return F.normalize(torch.stack(means), dim=1).cpu().numpy()
 
 
 def mix_classes(scores: Tensor, classes: Tensor) -> Tensor:
@@ -187,7 +189,7 @@ def part_weights(item: Item) -> list[float]:
 
 
 def class_names() -> list[str]:
-    """Give the words of the 1,000 ImageNet classes."""
+    """Give the lemmas of the 1,000 ImageNet classes, separated by commas."""
     return (_HERE / "imagenet_classes.txt").read_text(encoding="utf8").splitlines()
 
 
@@ -234,6 +236,10 @@ def _slots(batch: Batch) -> list[tuple[int, int]]:
         for row, item in enumerate(batch.items)
         for place in range(len(item.visuals))
     ]
+
+
+def _in_turn(count: int, size: int) -> list[range]:
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _present(package: str, ending: str) -> bool:
