@@ -12,11 +12,10 @@ import re
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from PIL import Image as PillowImage
 from pydantic import Field
@@ -51,6 +50,7 @@ _ORIENTATIONS = {
     7: PillowImage.Transpose.TRANSVERSE,
     8: PillowImage.Transpose.ROTATE_90,
 }
+Answer = TypeVar("Answer")
 _PDFIUM = threading.Lock()  # PDFium is not thread-safe
 
 
@@ -220,8 +220,8 @@ class PdfFile:
         with _PDFIUM:
             self._document.close()
 
-    def page(self, index: int, side: int = IMAGE_SIDE) -> tuple[PillowImage.Image, str, list[str]]:
-        """Render a page (from 0) at about 110 dpi within `side`; give its text and links.
+    def page(self, index: int, side: int = IMAGE_SIDE) -> tuple[PillowImage.Image, str]:
+        """Render a page (counted from 0) at about 110 dpi within `side`, and give its text.
 
         Raises:
             UnreadableError: the page is broken.
@@ -232,7 +232,7 @@ class PdfFile:
             try:
                 page = self._document[index]
                 try:
-                    return _render(page, side), _page_text(page), _page_links(self._document, page)
+                    return _render(page, side), _page_text(page)
                 finally:
                     page.close()
             except (pypdfium2.PdfiumError, ValueError, ArithmeticError, MemoryError) as error:
@@ -240,21 +240,10 @@ class PdfFile:
                     "BrokenPage", f"the page cannot be rendered: {first_line(error)}"
                 ) from error
 
-    def sections(self) -> list[tuple[int, str]]:
-        """Give the outline: the page (from 0) on which each section begins, and its title."""
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """Give what a function finds in the PDFium document, one at a time."""
         with _PDFIUM:
-            found = islice(self._document.get_toc(max_depth=8), 10_000)
-            pairs = [(mark.get_dest(), mark.get_title()) for mark in found]
-            return [
-                (index, title)
-                for dest, title in pairs
-                if dest is not None and (index := dest.get_index()) is not None
-            ]
-
-    def label(self, index: int) -> str:
-        """Give the label of a page, such as "iv"; empty without one."""
-        with _PDFIUM:
-            return str(self._document.get_page_label(index) or "")
+            return question(self._document)
 
 
 def first_line(error: BaseException) -> str:
@@ -318,6 +307,7 @@ def opened_image(
 
 def upright_rgb(image: PillowImage.Image) -> PillowImage.Image:
     """Give the frame at hand in RGB, turned as its EXIF block says, on white."""
+    image.load()  # turns a TIFF by itself
     turn = _ORIENTATIONS.get(_orientation(image))
     picture = _rgb(image)
     return picture.transpose(turn) if turn is not None else picture
@@ -391,17 +381,3 @@ def _page_text(page: Any) -> str:
         return re.sub("\ufffe\n?", "", text)  # PDFium's mark of a hyphenated word
     finally:
         words.close()
-
-
-def _page_links(document: Any, page: Any) -> list[str]:
-    from ctypes import byref, c_int, create_string_buffer
-
-    import pypdfium2.raw as raw
-
-    found: list[str] = []
-    link, place, buffer = raw.FPDF_LINK(), c_int(0), create_string_buffer(2048)
-    while len(found) < 200 and raw.FPDFLink_Enumerate(page, byref(place), byref(link)):
-        action = raw.FPDFLink_GetAction(link)
-        if action and 1 < raw.FPDFAction_GetURIPath(document, action, buffer, 2048) <= 2048:
-            found.append(buffer.value.decode("utf8", "replace"))
-    return list(dict.fromkeys(found))

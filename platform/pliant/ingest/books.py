@@ -122,7 +122,7 @@ def _part(blob: Blob, name: str) -> bytes:
 
 
 def _xml(data: bytes) -> Element:
-    from lxml import etree
+    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] lxml has no stubs
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:

@@ -9,7 +9,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -56,7 +56,7 @@ class Entry:
         return replace(self, data=buffer.getvalue())
 
 
-def open_archive(blob: Blob) -> Iterator[Entry]:
+def open_archive(blob: Blob) -> Generator[Entry]:
     """Give the files of an archive in their order; folders are passed over.
 
     Raises:
@@ -108,7 +108,7 @@ def expands_too_much(given: str, limit: int) -> UnreadableError:
     )
 
 
-def _zip(blob: Blob) -> Iterator[Entry]:
+def _zip(blob: Blob) -> Generator[Entry]:
     budget = Budget(blob)
     with zipfile.ZipFile(blob.path) as archive:
         for info in archive.infolist():
@@ -132,7 +132,7 @@ def _zip_problem(blob: Blob, info: zipfile.ZipInfo) -> UnreadableError | None:
     return None
 
 
-def _tar(blob: Blob, head: bytes) -> Iterator[Entry]:
+def _tar(blob: Blob, head: bytes) -> Generator[Entry]:
     budget = Budget(blob)
     with Path(blob.path).open("rb") as file:
         packed = head[:2] == b"\x1f\x8b" or head[:4] == b"\x28\xb5\x2f\xfd"

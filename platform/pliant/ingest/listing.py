@@ -71,7 +71,7 @@ def list_remote(url: str) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         for about in _walk(system, path):
             yield f"{protocol}://{str(about['name']).lstrip('/')}", about
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 every fsspec library raises errors of its own
         raise UnavailableError(
             f"source {shown(url)!r} cannot be listed: {type(error).__name__}: "
             f"{re.sub(r'//[^/@ ]+@', '//', first_line(error))}"[:300]

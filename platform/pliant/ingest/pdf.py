@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 
 from pliant.content import Content, Image, MetadataValue, Record, Text
+from pliant.ingest import outline
 from pliant.ingest.blob import Blob, attempt, check_size
 from pliant.ingest.failure import Failure
 from pliant.media import PdfFile, UnreadableError, jpeg, thumbnail
@@ -24,7 +25,7 @@ def read_pdf(blob: Blob) -> Iterator[Record | Failure]:
     with PdfFile(blob.path, blob.limits) as document:
         if not document.num_pages:
             raise UnreadableError("NoPages", "the PDF has no pages")
-        sections = sorted(document.sections())
+        sections = document.ask(outline.sections)
         for index in range(document.num_pages):
             locator = f"page={index + 1}"
             make = partial(_record, blob, document, sections, index)
@@ -32,7 +33,7 @@ def read_pdf(blob: Blob) -> Iterator[Record | Failure]:
 
 
 def _record(blob: Blob, document: PdfFile, sections: list[tuple[int, str]], index: int) -> Record:
-    picture, text, links = document.page(index, _SIDE)
+    picture, text = document.page(index, _SIDE)
     data = jpeg(picture, _SIDE)
     content: Content = (Image(data),)
     if not text.strip() and blob.options.ocr:
@@ -45,9 +46,9 @@ def _record(blob: Blob, document: PdfFile, sections: list[tuple[int, str]], inde
     at = bisect_right(sections, index, key=lambda pair: pair[0])
     if at and (title := _clean(sections[at - 1][1]).strip()):
         metadata["section"] = title[:1000]
-    if (label := document.label(index)) and label != str(index + 1):
+    if (label := document.ask(partial(outline.label, index=index))) and label != str(index + 1):
         metadata["page_label"] = _clean(label)
-    if links:
+    if links := document.ask(partial(outline.links, index=index)):
         metadata["links"] = [_clean(link) for link in links]
     small = thumbnail(picture)
     merged = {**metadata, **blob.metadata}

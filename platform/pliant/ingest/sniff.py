@@ -119,6 +119,7 @@ _CHECKS: dict[str, Callable[[str, bytes], bool]] = {
     ".bmp": lambda _, head: head[:2] == b"BM" and head[6:10] == b"\0\0\0\0" and len(head) > 26,
     ".tar": lambda _, head: head[257:262] == b"ustar",
     ".parquet": lambda path, head: head[:4] == b"PAR1" and _tail(path) == b"PAR1",
+    ".orc": lambda path, head: head[:3] == b"ORC" and _tail(path)[:3] == b"ORC",
 }
 
 
