@@ -66,12 +66,15 @@ def _member(members: Members, entry: Entry) -> Iterator[Record | Failure]:
 def _has_samples(blob: Blob) -> bool:
     """Tell whether all members are samples: 000.jpg with 000.txt, 001.jpg with 001.txt, ..."""
     kinds: dict[str, set[str]] = {}
-    with closing(open_archive(blob)) as entries:
-        for count, entry in enumerate(entries):
-            ending = _ending(entry.name)
-            if ending not in (*_MEDIA, *CAPTIONS) or count > blob.limits.max_members:
-                return False
-            kinds.setdefault(_stem(entry.name), set()).add(ending)
+    try:
+        with closing(open_archive(blob)) as entries:
+            for count, entry in enumerate(entries):
+                ending = _ending(entry.name)
+                if ending not in (*_MEDIA, *CAPTIONS) or count > blob.limits.max_members:
+                    return False
+                kinds.setdefault(_stem(entry.name), set()).add(ending)
+    except UnreadableError:
+        return False  # reading it gives what can be read, then says why
     sets = {frozenset(endings) for endings in kinds.values()}
     if len(kinds) < 2 or len(sets) != 1:
         return False
