@@ -25,7 +25,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(PIP) -e '.[dev,serve,train]'
+	$(PIP) -e '.[dev,ingest,serve,train]'
 	@touch $@
 
 quickstart: $(VENV)/.installed ## Embed the sample corpus and ask it four questions.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -49,7 +50,7 @@ class EmbedConfig(Config):
     command twice changes nothing. What cannot be read is listed in the failed table.
     """
 
-    sources: tuple[str, ...] = Field(description="Files, folders, globs, tables.")
+    sources: tuple[str, ...] = Field(description="Files, folders, globs, tables, URLs.")
     collection: str = Field(description="Collection to write to; made when it does not exist.")
     uri: str = Field(
         default="./pliant.db", description="Milvus Lite folder, or http(s)://host:port."
@@ -65,12 +66,30 @@ class EmbedConfig(Config):
         default=(), description="Only files whose name matches a glob."
     )
     exclude: tuple[str, ...] = Field(default=(), description="No files whose name matches a glob.")
+    follow_links: bool = Field(
+        default=False, description="Follow links that lead out of a source folder, too."
+    )
+    allow_host: tuple[str, ...] = Field(
+        default=(), description="Hosts that http(s) sources may name, such as example.com."
+    )
+    reader: str | None = Field(
+        default=None, description="Read every source as this type, such as csv; by content else."
+    )
     content_columns: tuple[str, ...] = Field(
         default=(), description="Table columns to embed, in order."
     )
     id_column: str | None = Field(default=None, description="Table column that identifies a row.")
     metadata_columns: tuple[str, ...] | None = Field(
         default=None, description="Table columns to keep as metadata; all others by default."
+    )
+    template: str | None = Field(
+        default=None, description="Content of a table row, such as '{title}. {body}'."
+    )
+    table: str | None = Field(
+        default=None, description="Table or sheet to read of a database or workbook."
+    )
+    whole_table: bool = Field(
+        default=False, description="One row per table: its columns and sample rows."
     )
     path_pattern: str | None = Field(
         default=None, description="Metadata from path parts, such as '{lang}/{year}/*'."
@@ -86,8 +105,15 @@ class EmbedConfig(Config):
     segment_seconds: float = Field(
         default=10.0, gt=0, description="Length of a video segment, seconds."
     )
+    segment_by: Literal["seconds", "scene"] = Field(
+        default="seconds", description="Cut videos by seconds, or where the picture changes."
+    )
     frames_per_segment: int = Field(
         default=8, ge=1, description="Frames taken from a video segment."
+    )
+    ocr: str | None = Field(
+        default=None,
+        description="'module:function' from a page's JPEG to its text, for PDF pages without any.",
     )
     limit: int | None = Field(default=None, ge=1, description="Stop after this many sources.")
     root: str | None = Field(
@@ -131,6 +157,9 @@ class EmbedConfig(Config):
             exclude=self.exclude,
             root=self.root,
             limit=self.limit,
+            follow_links=self.follow_links,
+            reader=self.reader,
+            allow_hosts=self.allow_host,
             skip=tuple(str(path) for path in self._written()),
         )
 
@@ -146,6 +175,13 @@ class EmbedConfig(Config):
     def read_options(self) -> ReadOptions:
         """Give the options of the readers."""
         return ReadOptions(
+            reader=self.reader,
+            template=self.template,
+            table=self.table,
+            whole_table=self.whole_table,
+            segment_by=self.segment_by,
+            ocr=self.ocr,
+            allow_hosts=self.allow_host,
             content_columns=self.content_columns,
             id_column=self.id_column,
             metadata_columns=self.metadata_columns,

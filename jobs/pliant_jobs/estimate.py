@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pliant.config import Config
+from pliant.ingest.readers import READERS
+from pliant.ingest.suffixes import ARCHIVES, DOCUMENTS, IMAGES, OFFICE, TABLES, VIDEOS
 from pliant_jobs.embed_config import EmbedConfig
 
 if TYPE_CHECKING:
@@ -27,10 +29,11 @@ BYTES_A_ROW = {
     "page": 40_000,
 }
 KINDS = {
-    **dict.fromkeys((".txt", ".md", ".html", ".htm"), "text"),
-    **dict.fromkeys((".jsonl", ".csv", ".parquet"), "table"),
-    **dict.fromkeys((".mp4", ".webm"), "video"),
-    ".pdf": "page",
+    **dict.fromkeys(READERS, "text"),
+    **dict.fromkeys(TABLES, "table"),
+    **dict.fromkeys(IMAGES, "image"),
+    **dict.fromkeys(VIDEOS, "video"),
+    **dict.fromkeys((*OFFICE, *ARCHIVES, *DOCUMENTS), "page"),
 }
 
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from pliant.content import MetadataValue, Record
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.options import ReadOptions
+from pliant.ingest.suffixes import TABLES
 from pliant.ingest.values import source_metadata
 
 if TYPE_CHECKING:
     from pliant.ingest.source import Source
     from pliant.store.schema import FieldType
 
-TABLES = (".jsonl", ".csv", ".parquet")
 SAMPLED_TABLES, SAMPLED_ROWS, SAMPLED_FILES = 8, 200, 200
 
 

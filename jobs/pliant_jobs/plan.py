@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pliant.errors import InvalidInputError
 from pliant.ingest.fingerprint import fingerprint, generation_of, same_sizes, stamp
 from pliant.ingest.reading import Resume
 from pliant.ingest.source import Source
@@ -164,8 +165,8 @@ def _is_same(plan: Plan, source: Source, entry: Entry, looks: str, question: Que
     if entry.stamp == looks and not looks.startswith("?") and not question.verify:
         return True
     try:
-        same = fingerprint(source.path) == entry.fingerprint
-    except OSError:
+        same = fingerprint(source) == entry.fingerprint
+    except (OSError, InvalidInputError):
         return False
     if same and looks != entry.stamp:
         plan.refreshed.append(replace(entry, stamp=looks))
@@ -183,8 +184,8 @@ def _resume(
     options: str,
 ) -> Resume | None:
     try:
-        generation = generation_of(fingerprint(source.path), options)
-    except OSError:
+        generation = generation_of(fingerprint(source), options)
+    except (OSError, InvalidInputError):
         return None
     records = whole = 0
     for part in parts:

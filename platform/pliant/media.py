@@ -12,10 +12,10 @@ import re
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from PIL import Image as PillowImage
 from pydantic import Field
@@ -33,7 +33,9 @@ THUMBNAIL_SIDE = 160
 THUMBNAIL_BYTES = 16_384
 PAGE_DPI = 110
 
-_IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+_WEB_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+_IMAGE_FORMATS = (*_WEB_FORMATS, "BMP", "TIFF", "AVIF")
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 _KEPT_BYTES = 4 * 2**20
 _BROKEN_IMAGE = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError,
@@ -48,6 +50,7 @@ _ORIENTATIONS = {
     7: PillowImage.Transpose.TRANSVERSE,
     8: PillowImage.Transpose.ROTATE_90,
 }
+Answer = TypeVar("Answer")
 _PDFIUM = threading.Lock()  # PDFium is not thread-safe
 
 
@@ -78,8 +81,8 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> PillowImage.Image
     Raises:
         UnreadableError: not an image, broken, or more pixels than allowed.
     """
-    with _opened(data, max_pixels) as image:
-        return _upright_rgb(image)
+    with opened_image(data, max_pixels, _WEB_FORMATS) as image:
+        return upright_rgb(image)
 
 
 def fit_image(
@@ -87,22 +90,26 @@ def fit_image(
 ) -> tuple[bytes, PillowImage.Image]:
     """Give encoded bytes of at most `side` pixels a side, and the picture that they hold.
 
-    Small still images keep their bytes. PNG and GIF become PNG, everything else JPEG.
+    Small still images for the web keep their bytes. PNG, GIF and BMP become PNG, else JPEG.
 
     Raises:
         UnreadableError: as `decode_image`.
     """
-    with _opened(data, max_pixels) as image:
+    with opened_image(data, max_pixels) as image:
         kind = image.format
         large = max(image.size) > side or len(data) > _KEPT_BYTES
-        keeps = not large and kind != "GIF" and not getattr(image, "is_animated", False)
+        keeps = (
+            not large
+            and kind in ("JPEG", "PNG", "WEBP")
+            and not getattr(image, "is_animated", False)
+        )
         if large:
             image.draft("RGB", (side, side))
-        picture = _upright_rgb(image)
+        picture = upright_rgb(image)
     if keeps:
         return data, picture
     picture.thumbnail((side, side), PillowImage.Resampling.LANCZOS, reducing_gap=3.0)
-    return (_png(picture) if kind in ("PNG", "GIF") else jpeg(picture, side)), picture
+    return (png(picture) if kind in ("PNG", "GIF", "BMP") else jpeg(picture, side)), picture
 
 
 def jpeg(image: PillowImage.Image, side: int = FRAME_SIDE, quality: int = 90) -> bytes:
@@ -233,6 +240,11 @@ class PdfFile:
                     "BrokenPage", f"the page cannot be rendered: {first_line(error)}"
                 ) from error
 
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """Give what a function finds in the PDFium document, one at a time."""
+        with _PDFIUM:
+            return question(self._document)
+
 
 def first_line(error: BaseException) -> str:
     """Give the first line of an error's text, for messages to people."""
@@ -240,19 +252,40 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
+def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse a picture of too many pixels.
+
+    Raises:
+        UnreadableError: its width times its height is more than allowed.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise UnreadableError(
+            "TooManyPixels",
+            f"the image has {width:,} x {height:,} = {width * height:,} pixels; "
+            f"max_pixels allows {max_pixels:,}",
+        )
+
+
 @contextlib.contextmanager
-def _opened(data: bytes, max_pixels: int) -> Iterator[PillowImage.Image]:
+def opened_image(
+    data: bytes, max_pixels: int, formats: tuple[str, ...] = _IMAGE_FORMATS
+) -> Iterator[PillowImage.Image]:
+    """Open an image of at most `max_pixels`; what goes wrong inside is an `UnreadableError`.
+
+    Raises:
+        UnreadableError: not an image, broken, or more pixels than allowed.
+    """
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF and formats is _IMAGE_FORMATS:
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+        formats = ("HEIF",)
     if not data:
         raise UnreadableError("EmptyFile", "the image is empty (0 bytes)")
     try:
-        with PillowImage.open(io.BytesIO(data), formats=_IMAGE_FORMATS) as image:
-            width, height = image.size
-            if width * height > max_pixels:
-                raise UnreadableError(
-                    "TooManyPixels",
-                    f"the image has {width:,} x {height:,} = {width * height:,} pixels; "
-                    f"max_pixels allows {max_pixels:,}",
-                )
+        with PillowImage.open(io.BytesIO(data), formats=formats) as image:
+            check_pixels(image.size, max_pixels)
             yield image
     except InvalidInputError:
         raise
@@ -264,7 +297,7 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[PillowImage.Image]:
         raise UnreadableError(
             "NotAnImage",
             f"the bytes (beginning {data[:8]!r}) are no image that Pliant reads: "
-            f"{', '.join(_IMAGE_FORMATS)}",
+            f"{', '.join(formats)}",
         ) from error
     except _BROKEN_IMAGE as error:
         raise UnreadableError(
@@ -272,7 +305,9 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[PillowImage.Image]:
         ) from error
 
 
-def _upright_rgb(image: PillowImage.Image) -> PillowImage.Image:
+def upright_rgb(image: PillowImage.Image) -> PillowImage.Image:
+    """Give the frame at hand in RGB, turned as its EXIF block says, on white."""
+    image.load()  # turns a TIFF by itself
     turn = _ORIENTATIONS.get(_orientation(image))
     picture = _rgb(image)
     return picture.transpose(turn) if turn is not None else picture
@@ -296,7 +331,8 @@ def _rgb(image: PillowImage.Image) -> PillowImage.Image:
     return image.convert("RGB") if image.mode != "RGB" else image.copy()
 
 
-def _png(image: PillowImage.Image) -> bytes:
+def png(image: PillowImage.Image) -> bytes:
+    """Encode as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a reader gets: one source, the options, and which of its records are wanted."""
+"""What a reader gets: the bytes of one source, the options, and which of its records are wanted."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ SKIPPED = "Skipped"
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """One source to read.
+    """One source to read, or one member of an archive.
 
     Attributes:
-        source: where the bytes are.
+        source: what the records are said to come from.
         options: how to read them.
         metadata: what every record of the source carries (path parts, sidecar).
         start: records before this index were delivered already.
         skip: indices that must not be decoded again, because they broke the decoder.
+        local: a copy of the bytes on this machine: of a remote source, of a member.
+        readers: the table of readers, by suffix, for members of archives.
+        depth: how many archives hold it.
     """
 
     source: Source
@@ -32,6 +35,14 @@ class Blob:
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     start: int = 0
     skip: frozenset[int] = frozenset()
+    local: str = ""
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    depth: int = 0
+
+    @property
+    def path(self) -> str:
+        """Where the bytes lie on this machine."""
+        return self.local or self.source.path
 
     @property
     def limits(self) -> Limits:
@@ -46,12 +57,12 @@ class Blob:
         """Read the whole file, up to a limit that the error names.
 
         Raises:
-            UnreadableError: the file is empty or larger than the limit.
+            UnreadableError: the file is larger than the limit.
         """
-        with Path(self.source.path).open("rb") as file:
+        with Path(self.path).open("rb") as file:
             data = file.read(limit + 1)
         if len(data) > limit:
-            raise too_large(self.source.size_bytes, limit, name)
+            raise too_large(Path(self.path).stat().st_size, limit, name)
         return data
 
 
@@ -75,7 +86,7 @@ def check_size(blob: Blob) -> None:
     Raises:
         UnreadableError: the file is larger than the limit.
     """
-    size = Path(blob.source.path).stat().st_size
+    size = Path(blob.path).stat().st_size
     if size > blob.limits.max_bytes:
         raise too_large(size, blob.limits.max_bytes, "max_bytes")
 
@@ -84,3 +95,11 @@ def too_large(size_bytes: int, limit: int, name: str) -> UnreadableError:
     """Give the error of a file over a limit."""
     given = f"{size_bytes:,}" if size_bytes > limit else f"more than {limit:,}"
     return UnreadableError("TooLarge", f"the file has {given} bytes; {name} allows {limit:,}")
+
+
+def too_many(what: str, count: int | str, limit: int, name: str) -> UnreadableError:
+    """Give the error of a source with too many parts: "TooManyMembers"."""
+    given = f"{count:,}" if isinstance(count, int) else count
+    return UnreadableError(
+        f"TooMany{what.capitalize()}", f"it has {given} {what}; {name} allows {limit:,}"
+    )

@@ -16,7 +16,9 @@ from pliant.ingest.video import sample_frames
 from pliant.media import UnreadableError, VideoFile, fit_image, thumbnail
 
 _MAX_NAME = 1024
-_VIDEO_BYTES = re.compile(rb"....ftyp|\x1aE\xdf\xa3", re.DOTALL)
+_VIDEO_BYTES = re.compile(
+    rb"....ftyp(?!hei|mif1|msf1|avif|avis)|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL
+)
 
 
 def cell_parts(blob: Blob, value: object) -> tuple[Content, bytes]:
@@ -32,7 +34,7 @@ def cell_parts(blob: Blob, value: object) -> tuple[Content, bytes]:
     if isinstance(value, Mapping):
         return cell_parts(blob, _struct(value))
     if isinstance(value, bytes):
-        return _media(blob, value, None) if value else ((), b"")
+        return media_part(blob, value) if value else ((), b"")
     if isinstance(value, str):
         return _text_or_file(blob, value)
     if value is None:
@@ -68,9 +70,15 @@ def _text_or_file(blob: Blob, value: str) -> tuple[Content, bytes]:
 def _inside(blob: Blob, value: str) -> Path | None:
     if any(ord(letter) < 32 for letter in value):
         return None
-    path = Path(blob.source.path).parent / value
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://\S+\Z", value):
         raise UnreadableError("RemoteMedia", f"{value!r} is remote; only local files are read")
+    if blob.local:
+        raise UnreadableError(
+            "MissingMedia",
+            f"the media file {value!r} is looked for beside a table in a folder only, "
+            "not in an archive or a remote place",
+        )
+    path = Path(blob.source.path).parent / value
     if not path.is_file():
         if re.search(r"\s", value):
             return None
@@ -97,13 +105,18 @@ def _file(blob: Blob, path: Path) -> tuple[Content, bytes]:
         raise _too_large(size, blob.limits.max_bytes)
     if suffix_of(str(path)) in VIDEOS:
         return _video(blob, str(path))
-    return _media(blob, path.read_bytes(), path.name)
+    return media_part(blob, path.read_bytes())
 
 
-def _media(blob: Blob, data: bytes, name: str | None) -> tuple[Content, bytes]:
+def media_part(blob: Blob, data: bytes) -> tuple[Content, bytes]:
+    """Turn the bytes of an image or a video into a part and a thumbnail.
+
+    Raises:
+        UnreadableError: they are none, broken, or over a limit.
+    """
     if len(data) > blob.limits.max_bytes:
         raise _too_large(len(data), blob.limits.max_bytes)
-    if name is None and _VIDEO_BYTES.match(data):
+    if _VIDEO_BYTES.match(data):
         return _video(blob, io.BytesIO(data))
     small, picture = fit_image(data, blob.limits.max_pixels)
     return (Image(small),), thumbnail(picture)

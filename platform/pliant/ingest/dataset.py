@@ -20,7 +20,7 @@ from ray.data import ActorPoolStrategy
 from pliant.content import Content, Record, row_key, text_of
 from pliant.errors import InvalidInputError
 from pliant.ingest.chunk import chunk
-from pliant.ingest.failure import Failure
+from pliant.ingest.failure import Failure, failure_of
 from pliant.ingest.fingerprint import fingerprint, generation_of
 from pliant.ingest.isolate import IsolatedReader
 from pliant.ingest.reading import ReadConfig, Resume
@@ -157,10 +157,9 @@ class ReadStage:
     def _rows(self, source: Source, resume: Resume) -> Iterator[dict[str, object]]:
         marks = {"source_key": source.key, "source": source.source}
         try:
-            found = fingerprint(source.path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            failed = Failure(source.source, "", "read", type(error).__name__, reason)
+            found = fingerprint(source, self._config.read)
+        except (OSError, InvalidInputError) as error:
+            failed = failure_of(error, source.source, "")
             yield {**marks, "part": 0, **_failure_row(failed), "id": "!0"}
             yield {**marks, "part": 0, "kind": "end", "expected": 1, "skipped": 0, "parts": 1}
             return

@@ -1,7 +1,6 @@
 """From arguments to sources: files, folders and globs, in sorted order, each file once.
 
-Discovery looks at names and sizes only; it opens no file. In folders, names that begin with a dot
-are left out; an argument that names one is taken.
+Discovery looks at names and sizes; it opens a file only when its name does not say what it is.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -19,10 +17,14 @@ from pydantic import Field
 from pliant.config import Config
 from pliant.errors import InvalidInputError, NotFoundError
 from pliant.ingest.failure import Failure
-from pliant.ingest.globs import expand, has_magic, list_names
+from pliant.ingest.globs import chosen, expand, has_magic, list_names, matches
+from pliant.ingest.listing import remote_sources
 from pliant.ingest.readers import READERS
+from pliant.ingest.remote import check_remote, is_remote
+from pliant.ingest.sniff import choose, known_reader
 from pliant.ingest.source import Source, readable
 from pliant.ingest.suffixes import is_used_sidecar, suffix_of
+from pliant.media import UnreadableError
 
 __all__ = ["DiscoverOptions", "Source", "discover", "readable", "source_of"]
 
@@ -42,7 +44,13 @@ class DiscoverOptions(Config):
         default=None, description="Name that replaces the folder in the keys: makes them portable."
     )
     limit: int | None = Field(default=None, ge=0, description="Stop after this many sources.")
-    follow_links: bool = Field(default=True, description="Follow symbolic links, each once.")
+    follow_links: bool = Field(
+        default=False, description="Follow links that lead out of the source folder, too."
+    )
+    reader: str | None = Field(default=None, description="The reader of every source.")
+    allow_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that http(s) sources may name."
+    )
     skip: tuple[str, ...] = Field(
         default=(), description="Files and folders that are passed over: a job's own output."
     )
@@ -55,11 +63,14 @@ def discover(
 
     Raises:
         NotFoundError: an argument names nothing.
-        InvalidInputError: a remote source, or an empty argument.
+        InvalidInputError: an empty argument, a URL that is not allowed, an unknown reader.
     """
+    options = options or DiscoverOptions()
+    if options.reader is not None:
+        known_reader(options.reader, READERS)
     for argument in sources:
-        _check(argument)
-    return _Walk(options or DiscoverOptions()).arguments(sources)
+        _check(argument, options)
+    return _Walk(options).arguments(sources)
 
 
 def source_of(path: str | Path) -> Source:
@@ -77,15 +88,12 @@ def source_of(path: str | Path) -> Source:
     return _source(text, text, status, folder, None, Path(text).name)
 
 
-def _check(argument: str) -> None:
+def _check(argument: str, options: DiscoverOptions) -> None:
     if not argument:
         raise InvalidInputError("a source is empty: give a file, a folder or a glob")
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", argument)
-    if scheme and scheme[1].lower() != "file":
-        raise InvalidInputError(
-            f"source {argument!r}: remote sources ({scheme[1]}://) are not supported yet; "
-            "give files, folders or globs"
-        )
+    if is_remote(argument):
+        check_remote(argument, options.allow_hosts)
+        return
     path = local_path(argument)
     if os.path.lexists(path):
         return
@@ -119,34 +127,55 @@ class _Walk:
                 return
 
     def _all(self, sources: Sequence[str]) -> Iterator[Source | Failure]:
-        for argument in sources:
+        for number, argument in enumerate(sources):
+            if is_remote(argument):
+                yield from self._remote(argument, sources[:number])
+                continue
             path = local_path(argument)
             if os.path.lexists(path):
-                yield from self._argument(path, "" if Path(path).is_dir() else Path(path).name)
+                below = "" if Path(path).is_dir() else Path(path).name
+                yield from self._argument(path, below, typed=True)
                 continue
             fixed = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
             for match in expand(path):
-                yield from self._argument(match, os.path.relpath(match, fixed or None))
+                below = os.path.relpath(match, fixed or None)
+                yield from self._argument(match, below, typed=False)
 
-    def _argument(self, path: str, below: str) -> Iterator[Source | Failure]:
+    def _remote(self, url: str, earlier: Sequence[str]) -> Iterator[Source | Failure]:
+        """List a URL; what an earlier one holds came already, and nothing is remembered."""
+        options = self.options
+        folders = tuple(one.rstrip("/") + "/" for one in earlier if not has_magic(one))
+        for found in remote_sources(url, options.include, options.exclude, options.root):
+            place = found.path if isinstance(found, Source) else ""
+            if place not in earlier and not place.startswith(folders):
+                yield found
+
+    def _argument(self, path: str, below: str, *, typed: bool) -> Iterator[Source | Failure]:
         place = Path(path).absolute()
-        root = str(place if place.is_dir() else place.parent)
-        yield from self._visit(path, below, root, ())
+        root = str(place if place.is_dir() and (typed or not place.is_symlink()) else place.parent)
+        if typed or not self._leaves(path, root):
+            yield from self._visit(path, below, root, ())
+        else:
+            yield _outside(path)
+
+    def _leaves(self, path: str, root: str) -> bool:
+        """Tell whether a path is a link that leads out of the source folder."""
+        if self.options.follow_links or not Path(path).is_symlink():
+            return False
+        target, folder = os.path.realpath(path), os.path.realpath(root)
+        return target != folder and not target.startswith(folder.rstrip("/") + "/")
 
     def _visit(
         self, path: str, below: str, root: str, above: tuple[tuple[int, int], ...]
     ) -> Iterator[Source | Failure]:
         try:
-            link = Path(path).is_symlink()
-            if link and not self.options.follow_links:
-                return
             status = Path(path).stat()
         except OSError as error:
             yield _unreachable(path, error)
             return
         if stat.S_ISDIR(status.st_mode):
             yield from self._folder(path, below, root, (*above, (status.st_dev, status.st_ino)))
-        elif self._chosen(below):
+        elif chosen(below, self.options.include, self.options.exclude):
             yield from self._file(path, below, root, status)
 
     def _folder(
@@ -172,15 +201,16 @@ class _Walk:
             return
         for name in names:
             inner = f"{below}/{name}" if below else name
-            if not _matches(inner, self.options.exclude) and not self._skipped(path, name):
-                yield from self._visit(os.path.join(path, name), inner, root, above)  # noqa: PTH118 keeps "./" as typed
+            place = os.path.join(path, name)  # noqa: PTH118 keeps "./" as typed
+            if matches(inner, self.options.exclude) or self._skipped(path, name):
+                continue
+            if self._leaves(place, root) and Path(place).exists():
+                yield _outside(place)
+            else:
+                yield from self._visit(place, inner, root, above)
 
     def _skipped(self, folder: str, name: str) -> bool:
         return bool(self.skip) and os.path.realpath(os.path.join(folder, name)) in self.skip  # noqa: PTH118 names may be no UTF-8
-
-    def _chosen(self, below: str) -> bool:
-        include, exclude = self.options.include, self.options.exclude
-        return (not include or _matches(below, include)) and not _matches(below, exclude)
 
     def _file(
         self, path: str, below: str, root: str, status: os.stat_result
@@ -201,12 +231,15 @@ class _Walk:
                 yield Failure(name, "", "discover", "SameKey", message)
             return
         self.seen[key] = real
-        if suffix_of(path) in READERS:
-            yield source
+        try:
+            if suffix_of(path) not in READERS:
+                choose(path, path, READERS, self.options.reader)
+        except UnreadableError as error:
+            yield Failure(name, "", "discover", error.name, str(error))
             return
-        given = suffix_of(path) or "no suffix"
-        message = f"files of this type ({given}) are not read; known are {', '.join(READERS)}"
-        yield Failure(name, "", "discover", "UnknownType", message)
+        except OSError:
+            pass  # reading it says why
+        yield source
 
 
 def _source(
@@ -239,9 +272,10 @@ def _unreachable(path: str, error: OSError) -> Failure:
     return Failure(readable(path), "", "discover", name, message)
 
 
-def _matches(below: str, globs: Sequence[str]) -> bool:
-    name = below.rpartition("/")[2]
-    return any(fnmatchcase(below if "/" in glob else name, glob) for glob in globs)
+def _outside(path: str) -> Failure:
+    target = readable(os.path.realpath(path))
+    message = f"the link leads out of the source folder, to {target!r}; --follow-links allows it"
+    return Failure(readable(path), "", "discover", "LinkOutside", message)
 
 
 def _special(mode: int) -> str:

@@ -37,7 +37,11 @@ def failure_of(error: BaseException, source: str, locator: str, stage: str = "re
         reason = error.strerror or first_line(error)
         return Failure(source, locator, stage, "Unreadable", f"cannot be read: {reason}")
     if isinstance(error, MemoryError):
-        return Failure(source, locator, stage, "OutOfMemory", "needs more memory than there is")
+        message = "needs more memory than max_memory_bytes allows"
+        return Failure(source, locator, stage, "OutOfMemory", message)
+    if isinstance(error, ModuleNotFoundError):
+        message = f"needs the library {error.name!r}: pip install 'pliant[ingest]'"
+        return Failure(source, locator, stage, "MissingLibrary", message)
     name = type(error).__name__
     message = f"the reader stopped with {name}: {first_line(error)}"
     return Failure(source, locator, stage, name, message)

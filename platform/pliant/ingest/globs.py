@@ -61,3 +61,21 @@ def list_names(folder: str, *, hidden: bool = False) -> list[str]:
 
 def _join(folder: str, name: str) -> str:
     return os.path.join(folder, name) if folder and folder != "." else name  # noqa: PTH118 as typed
+
+
+def chosen(below: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Tell whether a path below an argument is wanted by `--include` and `--exclude`."""
+    if any(matches(part, exclude) for part in _prefixes(below)):
+        return False
+    return not include or matches(below, include)
+
+
+def matches(below: str, globs: Sequence[str]) -> bool:
+    """Tell whether a glob matches the name, or the path if the glob has a slash."""
+    name = below.rpartition("/")[2]
+    return any(fnmatchcase(below if "/" in glob else name, glob) for glob in globs)
+
+
+def _prefixes(below: str) -> Iterator[str]:
+    parts = below.split("/")
+    return ("/".join(parts[: count + 1]) for count in range(len(parts)))

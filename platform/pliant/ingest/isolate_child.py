@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from pliant.content import Image, Record, Text, Video
 from pliant.ingest.blob import Reader
@@ -59,6 +60,7 @@ def _send(sink: object, message: object) -> None:
 
 def _batches(message: tuple, counter: mmap.mmap) -> Iterator[list[Record | Failure]]:
     source, options, part, more = message
+    _bound_memory(options.limits.max_memory_bytes)
     batch: list[Record | Failure] = []
     size, begun = 0, time.monotonic()
     items = read_part(source, options, _readers(more), part)
@@ -71,6 +73,17 @@ def _batches(message: tuple, counter: mmap.mmap) -> Iterator[list[Record | Failu
             batch, size, begun = [], 0, time.monotonic()
     if batch:
         yield batch
+
+
+def _bound_memory(size_bytes: int) -> None:
+    """Bound the address space at what the helper takes now plus some bytes."""
+    if sys.platform != "linux":
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + size_bytes
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or limit < soft - 2**26 or limit > soft + 2**28:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def _is_old(begun: float) -> bool:

@@ -72,16 +72,22 @@ def _front_matter(text: str) -> dict[str, MetadataValue] | None:
 
 
 def _html(blob: Blob) -> Record:
+    data = blob.read_bytes(blob.limits.max_text_bytes, "max_text_bytes")
+    text, title = html_text(decode_text(data, _declared(data)))
+    return text_record(blob, text, **({"title": title} if title else {}))
+
+
+def html_text(page: str) -> tuple[str, str]:
+    """Give the visible text of a page, and its title."""
     from selectolax.lexbor import LexborHTMLParser
 
-    data = blob.read_bytes(blob.limits.max_text_bytes, "max_text_bytes")
-    tree = LexborHTMLParser(decode_text(data, _declared(data)))
+    tree = LexborHTMLParser(page)
     title = tree.css_first("title")
     words = " ".join(title.text().split()) if title is not None else ""
     lines = _Lines()
     if tree.root is not None:
         _walk(tree.root, lines)
-    return text_record(blob, lines.text(), **({"title": words} if words else {}))
+    return lines.text(), words
 
 
 def _declared(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -14,12 +15,26 @@ class Limits(MediaLimits):
     """How much one source may ask for; the error of each limit names it."""
 
     max_text_bytes: int = Field(
-        default=64 * 2**20, gt=0, description="Largest text, Markdown or HTML file, in bytes."
+        default=64 * 2**20, gt=0, description="Largest text, markup, code or mail file, in bytes."
     )
     max_line_bytes: int = Field(
         default=16 * 2**20, gt=0, description="Longest row of a JSONL or CSV table, in bytes."
     )
     max_rows: int | None = Field(default=None, gt=0, description="Most rows of one table.")
+    max_members: int = Field(
+        default=100_000, gt=0, description="Most members of one archive or office file."
+    )
+    max_expansion: int = Field(
+        default=200, gt=1, description="Most bytes of a packed file per byte that it takes packed."
+    )
+    max_nesting: int = Field(
+        default=1, ge=0, description="Archives inside an archive, by levels, that are opened."
+    )
+    max_memory_bytes: int = Field(
+        default=2 * 2**30,
+        ge=256 * 2**20,
+        description="Memory that the reading helper may take beyond what it starts with.",
+    )
     read_timeout_s: float = Field(
         default=120.0, gt=0, description="Seconds that a reader may work on one record."
     )
@@ -28,6 +43,9 @@ class Limits(MediaLimits):
 class ReadOptions(Config):
     """How sources become records."""
 
+    reader: str | None = Field(
+        default=None, description="Read every source as this type, such as csv; by content else."
+    )
     content_columns: tuple[str, ...] = Field(
         default=(), description="Columns of a table to embed, in order."
     )
@@ -38,13 +56,39 @@ class ReadOptions(Config):
     path_pattern: str | None = Field(
         default=None, description="Metadata from the end of a path: {lang}/{year}/*."
     )
+    template: str | None = Field(
+        default=None, description="Content of a table row, such as '{title}. {body}'."
+    )
+    table: str | None = Field(
+        default=None, description="Table or sheet to read of a database or workbook."
+    )
+    whole_table: bool = Field(
+        default=False, description="One record per table: its columns and sample rows."
+    )
     segment_seconds: float = Field(
         default=10.0, gt=0, le=3600, description="Length of the video segments, in seconds."
     )
     frames_per_segment: int = Field(
         default=8, gt=0, le=256, description="Frames sampled uniformly from a video segment."
     )
+    segment_by: Literal["seconds", "scene"] = Field(
+        default="seconds", description="Cut videos by seconds, or where the picture changes."
+    )
+    ocr: str | None = Field(
+        default=None,
+        description="'module:function' from a page's JPEG to its text, for PDF pages without any.",
+    )
+    allow_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that http(s) sources may name, such as example.com."
+    )
     limits: Limits = Limits()
+
+    @field_validator("template")
+    @classmethod
+    def _check_template(cls, template: str | None) -> str | None:
+        if template is not None and not template_columns(template):
+            raise ValueError("names no column; write '{title}. {body}' to name two")
+        return template
 
     @field_validator("path_pattern")
     @classmethod
@@ -52,6 +96,11 @@ class ReadOptions(Config):
         if pattern is not None:
             path_regex(pattern)
         return pattern
+
+
+def template_columns(template: str) -> tuple[str, ...]:
+    """Give the columns that a template names in braces, in order."""
+    return tuple(dict.fromkeys(re.findall(r"\{([^{}]+)\}", template)))
 
 
 def path_regex(pattern: str) -> re.Pattern[str]:

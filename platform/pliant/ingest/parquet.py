@@ -28,12 +28,21 @@ def parquet_table(blob: Blob) -> Table:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(blob.source.path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        file = pq.ParquetFile(blob.path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         schema = file.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableError(
             "NotParquet", f"no Parquet file that opens: {first_line(error)}"
         ) from error
+    return schema_table(schema, _rows(file))
+
+
+def schema_table(schema: pa.Schema, rows: Iterator[dict[str, Any] | UnreadableError]) -> Table:
+    """Describe a table by its Arrow schema.
+
+    Raises:
+        UnreadableError: two columns have one name.
+    """
     names = list(schema.names)
     if len(set(names)) < len(names):
         raise UnreadableError("BadHeader", f"columns must have different names: {names!r}"[:300])
@@ -41,7 +50,7 @@ def parquet_table(blob: Blob) -> Table:
         columns=names,
         texts=[field.name for field in schema if _is_text(field.type)],
         plain=[field.name for field in schema if _is_plain(field.type)],
-        rows=_rows(file),
+        rows=rows,
     )
 
 
@@ -55,7 +64,7 @@ def _rows(file: pq.ParquetFile) -> Iterator[dict[str, Any] | UnreadableError]:
         done = 0
         try:
             for batch in file.iter_batches(size, [group], use_threads=False):
-                yield from _batch_rows(batch)
+                yield from batch_rows(batch)
                 done += batch.num_rows
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = f"row group {group} cannot be read: {first_line(error)}"
@@ -63,7 +72,8 @@ def _rows(file: pq.ParquetFile) -> Iterator[dict[str, Any] | UnreadableError]:
                 yield UnreadableError("BrokenRowGroup", reason)
 
 
-def _batch_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | UnreadableError]:
+def batch_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | UnreadableError]:
+    """Give the rows of a batch, and an error in place of one with a broken value."""
     import pyarrow as pa
 
     try:

@@ -13,8 +13,9 @@ from pliant.ingest.blob import Blob, Reader
 from pliant.ingest.failure import Failure, failure_of
 from pliant.ingest.options import ReadOptions
 from pliant.ingest.readers import READERS
+from pliant.ingest.remote import is_remote, local_copy
+from pliant.ingest.sniff import choose
 from pliant.ingest.source import Source
-from pliant.ingest.suffixes import suffix_of
 from pliant.ingest.values import source_metadata
 from pliant.media import UnreadableError
 
@@ -46,25 +47,24 @@ def read_part(
 ) -> Iterator[Record | Failure]:
     """Give some records of a source, as `read` does."""
     try:
-        reader = _reader(source, readers)
-        metadata = source_metadata(source, options)
-        blob = Blob(source, options, metadata, part.start, part.skip)
-        yield from islice(reader(blob), part.start, part.stop)
+        with local_copy(source, options) as path:
+            _check(path)
+            reader = choose(path, _name(source), readers, options.reader)
+            metadata = source_metadata(source, options)
+            local = "" if path == source.path else path
+            blob = Blob(source, options, metadata, part.start, part.skip, local, readers)
+            yield from islice(reader(blob), part.start, part.stop)
     except Exception as error:  # noqa: BLE001 a source that breaks its reader is one failed row
         yield failure_of(error, source.source, "")
 
 
-def _reader(source: Source, readers: Mapping[str, Reader]) -> Reader:
-    status = Path(source.path).stat()
+def _name(source: Source) -> str:
+    return source.path.partition("?")[0] if is_remote(source.path) else source.path
+
+
+def _check(path: str) -> None:
+    status = Path(path).stat()
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableError("NotAFile", "it is no ordinary file")
-    suffix = suffix_of(source.path)
-    if suffix not in readers:
-        raise UnreadableError(
-            "UnknownType",
-            f"files of this type ({suffix or 'no suffix'}) are not read; "
-            f"known are {', '.join(readers)}",
-        )
     if status.st_size == 0:
         raise UnreadableError("EmptyFile", "the file is empty (0 bytes)")
-    return readers[suffix]

@@ -27,7 +27,9 @@ class ReadConfig(Config):
     @property
     def key(self) -> str:
         """What the rows of a source depend on beside its bytes, as a hash."""
-        options = self.model_dump_json(include={"read", "chunk"}, exclude={"read": {"limits"}})
+        options = self.model_dump_json(
+            include={"read", "chunk"}, exclude={"read": {"limits", "allow_hosts"}}
+        )
         return options_key(self.space_id, options)
 
 

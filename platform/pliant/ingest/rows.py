@@ -137,16 +137,16 @@ def jsonl_table(blob: Blob, file: io.BufferedIOBase) -> Table:
     return Table(list(first), texts, list(first), chain(head, rows), fixed=False)  # pyright: ignore[reportArgumentType] None is a blank line
 
 
-def csv_table(blob: Blob, file: io.BufferedIOBase) -> Table:
+def csv_table(blob: Blob, file: io.BufferedIOBase, delimiter: str | None = None) -> Table:
     """Open a CSV file whose first line names the columns; rows count from 0 after it.
 
-    The delimiter is the comma, semicolon or tab that the first line has most of.
+    Without a delimiter it is the comma, semicolon or tab that the first line has most of.
     """
     csv.field_size_limit(blob.limits.max_line_bytes)
     lines = Lines(file, blob.limits.max_line_bytes)
     first = next(lines, "")
-    delimiter = max(",;\t", key=first.count)
-    cells = csv.reader(_Again(first, lines), delimiter=delimiter)
+    given = delimiter or max(",;\t", key=first.count)
+    cells = csv.reader(_Again(first, lines), delimiter=given)
     names = [name.strip() for name in _next_row(cells) or []]
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled or not any(names):

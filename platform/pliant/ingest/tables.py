@@ -3,45 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
-from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pliant.config import nearest
-from pliant.content import Content, MetadataValue, Record, modality_of
-from pliant.ingest.blob import Blob, attempt
-from pliant.ingest.cells import cell_parts
-from pliant.ingest.failure import Failure
+from pliant.content import Record, Text, modality_of
+from pliant.ingest.blob import SKIPPED, Blob, attempt
+from pliant.ingest.columnar import arrow_table, avro_table, orc_table
+from pliant.ingest.columns import Columns, plain_text
+from pliant.ingest.database import database_tables
+from pliant.ingest.failure import Failure, failure_of
 from pliant.ingest.parquet import parquet_table
 from pliant.ingest.rows import Table, csv_table, jsonl_table
-from pliant.ingest.values import json_value
+from pliant.ingest.sheets import sheet_tables
 from pliant.media import UnreadableError
 
-_CONTENT_NAMES = ("text", "content", "body", "passage", "document", "sentence", "description")
-_MEDIA_NAMES = ("image", "video")
+_SAMPLE_ROWS = 20
+_SAMPLE_CHARS = 200
 
 
 def read_jsonl(blob: Blob) -> Iterator[Record | Failure]:
     """Give one record per line; "row=17" is the 18th line of the file."""
-    with Path(blob.source.path).open("rb") as file:
-        yield from _records(blob, jsonl_table(blob, file))
+    with Path(blob.path).open("rb") as file:
+        yield from _one(blob, jsonl_table(blob, file))
 
 
 def read_csv(blob: Blob) -> Iterator[Record | Failure]:
     """Give one record per row; "row=17" is the 18th row after the header."""
-    with Path(blob.source.path).open("rb") as file:
-        yield from _records(blob, csv_table(blob, file))
+    with Path(blob.path).open("rb") as file:
+        yield from _one(blob, csv_table(blob, file))
+
+
+def read_tsv(blob: Blob) -> Iterator[Record | Failure]:
+    """Give one record per row of a table whose columns are parted by tabs."""
+    with Path(blob.path).open("rb") as file:
+        yield from _one(blob, csv_table(blob, file, "\t"))
 
 
 def read_parquet(blob: Blob) -> Iterator[Record | Failure]:
     """Give one record per row; "row=17" is the 18th row."""
-    yield from _records(blob, parquet_table(blob))
+    yield from _one(blob, parquet_table(blob))
 
 
-def _records(blob: Blob, table: Table) -> Iterator[Record | Failure]:
-    columns = _Columns(blob, table)
-    index = -1
+def read_arrow(blob: Blob) -> Iterator[Record | Failure]:
+    """Give one record per row of an Arrow file or stream, or a Feather file."""
+    yield from _one(blob, arrow_table(blob))
+
+
+def read_orc(blob: Blob) -> Iterator[Record | Failure]:
+    """Give one record per row of an ORC file."""
+    yield from _one(blob, orc_table(blob))
+
+
+def read_avro(blob: Blob) -> Iterator[Record | Failure]:
+    """Give one record per row of an Avro file."""
+    with Path(blob.path).open("rb") as file:
+        yield from _one(blob, avro_table(file))
+
+
+def read_sheets(blob: Blob) -> Iterator[Record | Failure]:
+    """Give one record per row of every sheet ("sheet=Prices;row=17", after the header)."""
+    yield from _all(blob, sheet_tables(blob))
+
+
+def read_database(blob: Blob) -> Iterator[Record | Failure]:
+    """Give one record per row of every table, or of `table` ("table=users;row=17")."""
+    with closing(database_tables(blob)) as tables:
+        yield from _all(blob, tables)
+
+
+def _one(blob: Blob, table: Table) -> Iterator[Record | Failure]:
+    count = 0
+    for item in _records(blob, table, "", 0):
+        count += 1
+        yield item
+    if not count:
+        raise UnreadableError("NoRows", "the table holds no rows")
+
+
+def _all(
+    blob: Blob, tables: Iterator[tuple[str, Table | UnreadableError]]
+) -> Iterator[Record | Failure]:
+    index = 0
+    for place, table in tables:
+        try:
+            if isinstance(table, UnreadableError):
+                raise table
+            for item in _records(blob, table, f"{place};", index):
+                index += 1
+                yield item
+        except UnreadableError as error:
+            yield failure_of(error, blob.source.source, place)
+            index += 1
+    if not index:
+        raise UnreadableError("NoRows", "the tables hold no rows")
+
+
+def _records(blob: Blob, table: Table, place: str, first: int) -> Iterator[Record | Failure]:
+    """Give the records of one table; `first` is the index of the first one in the source."""
+    if blob.options.whole_table:
+        yield attempt(blob, first, place.rstrip(";"), lambda: _whole(blob, table, place))
+        return
+    columns = Columns(blob, table)
+    index = first - 1
     for number, row in enumerate(table.rows):
         if row is None:
             continue
@@ -50,20 +116,21 @@ def _records(blob: Blob, table: Table) -> Iterator[Record | Failure]:
             raise UnreadableError(
                 "TooManyRows", f"the table goes on; max_rows allows {blob.limits.max_rows:,}"
             )
+        locator = f"{place}row={number}"
         name = columns.identify(row)
-        locator = f"row={number}"
-        yield attempt(blob, index, locator, partial(_record, blob, columns, row, name, locator))
-    if index < 0:
-        raise UnreadableError("NoRows", "the table holds no rows")
+        if not blob.wants(index):
+            yield Failure(blob.source.source, locator, "read", SKIPPED, "")
+            continue
+        yield attempt(blob, index, locator, partial(_record, blob, columns, row, (name, locator)))
 
 
 def _record(
     blob: Blob,
-    columns: _Columns,
+    columns: Columns,
     row: dict[str, Any] | UnreadableError,
-    name: str | UnreadableError,
-    locator: str,
+    place: tuple[str | UnreadableError, str],
 ) -> Record:
+    name, locator = place
     if isinstance(row, UnreadableError):
         raise row
     if isinstance(name, UnreadableError):
@@ -81,92 +148,22 @@ def _record(
     )
 
 
-class _Columns:
-    """Which columns are what, and the ids that were seen (8 bytes each)."""
-
-    def __init__(self, blob: Blob, table: Table) -> None:
-        options = blob.options
-        self._blob = blob
-        self._id = options.id_column
-        self._seen: set[int] = set()
-        wanted = [*options.content_columns, *(options.metadata_columns or ())]
-        for name in [*wanted, *([self._id] if self._id else [])]:
-            if table.fixed and name not in table.columns:
-                raise _missing(name, table)
-        self._content = options.content_columns or _content_columns(table)
-        self._all = options.metadata_columns is None
-        self._names = set(table.plain if self._all else options.metadata_columns or ())
-        self._open = self._all and not table.fixed
-
-    def identify(self, row: dict[str, Any] | UnreadableError) -> str | UnreadableError:
-        """Give the record's id by the id column, or nothing without one."""
-        if self._id is None or isinstance(row, UnreadableError):
-            return ""
-        value = row.get(self._id)
-        if value is None or value == "" or isinstance(value, dict | list | bytes):
-            return UnreadableError(
-                "MissingId",
-                f"the id column {self._id!r} holds {value!r}; give text or a number"[:300],
-            )
-        text = str(value)
-        digest = int.from_bytes(blake2b(text.encode("utf8", "replace"), digest_size=8).digest())
-        if digest in self._seen:
-            return UnreadableError(
-                "DuplicateId", f"the id {text[:80]!r} stands in an earlier row; ids must differ"
-            )
-        self._seen.add(digest)
-        return "id=" + text.replace("%", "%25").replace(";", "%3B")
-
-    def parts(self, row: dict[str, Any]) -> tuple[Content, bytes]:
-        """Give the content of a row in the order of the content columns, and a thumbnail."""
-        cells = [cell_parts(self._blob, row.get(name)) for name in self._content]
-        content = tuple(part for parts, _ in cells for part in parts)
-        if not content:
-            given = ", ".join(self._content)
-            raise UnreadableError(
-                "EmptyRow",
-                f"nothing to embed: the row is empty in {given}; "
-                f"it has {', '.join(row) or 'no columns'}"[:500],
-            )
-        return content, next((small for _, small in cells if small), b"")
-
-    def values(self, row: dict[str, Any]) -> dict[str, MetadataValue]:
-        """Give the metadata of a row; the id is always among it."""
-        return {
-            name: json_value(value)
-            for name, value in row.items()
-            if name == self._id
-            or (name not in self._content and (self._open or name in self._names))
-        }
+def _whole(blob: Blob, table: Table, place: str) -> Record:
+    """Serialise a table: its name, its columns with their types, its first rows. METHODS 46."""
+    rows = [row for row in islice(table.rows, _SAMPLE_ROWS) if isinstance(row, dict)]
+    if not rows:
+        raise UnreadableError("NoRows", "the table holds no rows")
+    name = place.rstrip(";").partition("=")[2] or Path(blob.source.path).stem
+    kinds = [f"{column} ({_kind(rows, column)})" for column in table.columns]
+    lines = [f"Table: {name}", f"Columns: {', '.join(kinds)}"]
+    lines += [
+        " | ".join(plain_text(row.get(column))[:_SAMPLE_CHARS] for column in table.columns)
+        for row in rows
+    ]
+    locator = place.rstrip(";")
+    return Record(locator, (Text("\n".join(lines)),), blob.source.source, locator, blob.metadata)
 
 
-def _content_columns(table: Table) -> tuple[str, ...]:
-    """Choose one column by its name or type; none when the table has no columns, hence no rows."""
-    return (_content_column(table),) if table.columns else ()
-
-
-def _content_column(table: Table) -> str:
-    lower: dict[str, str] = {}
-    for name in table.columns:
-        lower.setdefault(name.lower(), name)
-    for name in _CONTENT_NAMES:
-        if lower.get(name) in table.texts:
-            return lower[name]
-    if len(table.texts) == 1:
-        return table.texts[0]
-    for name in _MEDIA_NAMES:
-        if name in lower:
-            return lower[name]
-    raise UnreadableError(
-        "NoContentColumn",
-        "it is not clear which column to embed; set content_columns to some of: "
-        f"{', '.join(table.columns) or 'none'}"[:500],
-    )
-
-
-def _missing(name: str, table: Table) -> UnreadableError:
-    hint = nearest(name, table.columns)
-    return UnreadableError(
-        "MissingColumn",
-        f"there is no column {name!r}{hint}; the columns are {', '.join(table.columns)}"[:500],
-    )
+def _kind(rows: list[dict[str, Any]], column: str) -> str:
+    values = (row.get(column) for row in rows)
+    return next((type(value).__name__ for value in values if value is not None), "empty")

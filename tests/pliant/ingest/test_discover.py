@@ -103,10 +103,22 @@ def test_what_names_nothing_is_refused_at_once(folder: Path, argument: str) -> N
         discover(["docs", argument])
 
 
-@pytest.mark.parametrize("argument", ["s3://bucket/x", "https://host/a.png", ""])
-def test_remote_and_empty_arguments_are_refused(argument: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"not supported yet|empty"):
+@pytest.mark.parametrize("argument", ["nosuch://bucket/x", "https://host/a.png", ""])
+def test_unknown_places_and_empty_arguments_are_refused(argument: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"no such kind|--allow-host host|empty"):
         discover([argument])
+
+
+def test_a_file_of_unknown_name_is_known_by_its_content(folder: Path) -> None:
+    (folder / "noname").write_bytes(b"%PDF-1.4")
+    assert "docs/noname" in found(["docs"])
+
+
+def test_a_forced_reader_takes_every_file(folder: Path) -> None:
+    (folder / "x.bad").write_text("x")
+    assert "docs/x.bad" in found(["docs"], reader="txt")
+    with pytest.raises(InvalidInputError, match=r"no reader 'tzt'.*txt"):
+        discover(["docs"], DiscoverOptions(reader="tzt"))
 
 
 def test_include_and_exclude_match_names_and_paths(folder: Path) -> None:
@@ -161,8 +173,20 @@ def test_a_linked_folder_is_followed_once(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "o.txt").write_text("o")
     (folder / "l1").symlink_to("../other")
     (folder / "l2").symlink_to("../other")
-    assert [name for name in found(["docs"]) if "o.txt" in name] == ["docs/l1/o.txt"]
-    assert all("o.txt" not in name for name in found(["docs"], follow_links=False))
+    given = found(["docs"], follow_links=True)
+    assert [name for name in given if "o.txt" in name] == ["docs/l1/o.txt"]
+
+
+def test_links_out_of_the_source_folder_are_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "o.txt").write_text("o")
+    (folder / "l1").symlink_to("../other")
+    (folder / "l2.txt").symlink_to(tmp_path / "other" / "o.txt")
+    (folder / "inside").symlink_to("b/c")
+    assert failures(["docs"]) == {"docs/l1": "LinkOutside", "docs/l2.txt": "LinkOutside"}
+    assert failures(["docs/*.txt"]) == {"docs/l2.txt": "LinkOutside"}
+    assert "docs/inside/d.txt" in found(["docs/inside", "docs"])
+    assert found(["docs/l2.txt"]) == ["docs/l2.txt"]  # what is typed is meant
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")

@@ -35,6 +35,8 @@ def record(blob, index, word):
         time.sleep(60)
     if word == "noise":
         os.write(1, b"noise"); os.write(2, b"noise"); print("noise")
+    if word == "hungry":
+        held = bytearray(3 * 2**30)
     if word == "slow":
         time.sleep(0.3)
     return Record(f"item={index}", (Text(word),), blob.source.source, f"item={index}")
@@ -233,3 +235,15 @@ def test_one_source_at_a_time(reader: IsolatedReader, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="one source at a time"):
         next(reader.read(source_of(tmp_path / "a.words")))
     assert len(list(first)) == 1
+
+
+def test_two_gigabytes_cost_one_record(reader: IsolatedReader, tmp_path: Path) -> None:
+    assert run(reader, tmp_path / "a.words", "a hungry b") == [
+        ("item=0", "a"),
+        ("item=1", "OutOfMemory"),
+        ("item=2", "b"),
+    ]
+    (tmp_path / "a.words").write_text("hungry")
+    (failed,) = reader.read(source_of(tmp_path / "a.words"))
+    assert isinstance(failed, Failure)
+    assert "max_memory_bytes" in failed.message
