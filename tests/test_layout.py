@@ -65,18 +65,17 @@ def _submitted(url: str, token: str) -> str:
 
     headers = {"Authorization": f"Bearer {token}"}
     deadline = time.monotonic() + 180
+    code = "import platform, pliant; print(platform.__file__, platform.system())"
+    modules = [str(ROOT / "platform" / "pliant")]
     while True:
         try:
             client = JobSubmissionClient(url, headers=headers)
+            entrypoint = f'{sys.executable} -c "{code}"'
+            job = client.submit_job(entrypoint=entrypoint, runtime_env={"py_modules": modules})
             break
-        except (ConnectionError, RuntimeError):
+        except (ConnectionError, RuntimeError):  # the head, or its agent, is not up yet
             assert time.monotonic() < deadline, "the cluster does not answer"
             time.sleep(1)
-    code = "import platform, pliant; print(platform.__file__, platform.system())"
-    job = client.submit_job(
-        entrypoint=f'{sys.executable} -c "{code}"',
-        runtime_env={"py_modules": [str(ROOT / "platform" / "pliant")]},
-    )
     while not client.get_job_status(job).is_terminal() and time.monotonic() < deadline:
         time.sleep(1)
     logs = client.get_job_logs(job)

@@ -99,22 +99,31 @@ def _silence() -> None:
 
 
 def _connect(address: str | None) -> None:
+    where = f"the Ray cluster at {address}" if address else "a local Ray"
+    for last in (True,) if address else (False, True):
+        try:
+            _init(address)
+        except Exception as error:
+            if last:
+                reason = str(error).splitlines()[0]
+                raise UnavailableError(f"cannot reach {where}: {reason}") from error
+        else:
+            return
+
+
+def _init(address: str | None) -> None:
     import ray
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=str(_temp_folder()),
-                **quiet,
-            )
-    except Exception as error:
-        where = f"the Ray cluster at {address}" if address else "a local Ray"
-        raise UnavailableError(f"cannot reach {where}: {str(error).splitlines()[0]}") from error
+    if address:
+        ray.init(address=address, **quiet)
+        return
+    ray.init(
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=str(_temp_folder()),
+        **quiet,
+    )
 
 
 def _configure_data() -> None:

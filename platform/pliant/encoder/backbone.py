@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from pliant.content import Content, Role
 from pliant.elastic.subnetwork import SubNetwork
 from pliant.encoder.pooling import Pooling
 from pliant.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PATCH_SIDE = 29
 """Pixels of the side of one cost unit: 81 for a picture of 260, which costs what 81 tokens do."""
@@ -95,15 +97,15 @@ class Batch:
 
 
 class Hidden(NamedTuple):
-    """What a backbone gives to pooling.
+    """What a backbone gives to pooling: numpy arrays, or tensors on the device.
 
     Attributes:
         states: [B, T, H] hidden states; for a model that mixes parts, one per part.
         mask: [B, T] 0 for padding; otherwise 1, or the weight of a part.
     """
 
-    states: Tensor
-    mask: Tensor
+    states: npt.NDArray[np.float32] | Tensor
+    mask: npt.NDArray[np.float32] | Tensor
 
 
 class Backbone(Protocol):
@@ -122,6 +124,15 @@ class Backbone(Protocol):
     @property
     def pooling(self) -> Pooling:
         """How its hidden states become one vector."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """What executes its text network: openvino or torch."""
+        ...
+
+    def num_streams(self, batch: Batch) -> int:
+        """Give how many micro-batches of a batch should run at a time."""
         ...
 
     def identity(self) -> Mapping[str, Any]:

@@ -16,6 +16,15 @@ BUDGET = 2048
 """Padded tokens and patches in a micro-batch; the measurement is in the README."""
 
 
+LEAST = 256
+"""Tokens and patches below which a micro-batch is not split among streams."""
+
+
+def share(batch: Batch, streams: int) -> int:
+    """Give the budget with which every stream has something to do."""
+    return min(BUDGET, max(LEAST, -(-int(batch.costs.sum()) // streams)))
+
+
 def micro_batches(batch: Batch, budget: int = BUDGET) -> Iterator[list[int]]:
     """Give the positions of each micro-batch, longest texts first.
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from pliant.errors import NotFoundError, UnavailableError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 CACHE = Path("~/.cache/pliant")
+_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -53,6 +56,41 @@ def load_weights(files: list[Path]) -> dict[str, Tensor]:
         except (OSError, SafetensorError) as error:
             raise UnavailableError(f"weights {str(path)!r} cannot be read: {error}") from error
     return weights
+
+
+def map_weights(files: list[Path]) -> dict[str, npt.NDArray[np.float32]]:
+    """Map tensors by name without torch: fp32 stays on disk, half precisions are widened.
+
+    Raises:
+        UnavailableError: a file is missing or broken.
+    """
+    return {name: value for path in files for name, value in _mapped(path)}
+
+
+def _mapped(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):  # checks the header against the file
+            pass
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+        data = np.memmap(path, np.uint8, "r", offset=8 + size)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UnavailableError(f"weights {str(path)!r} cannot be read: {error}") from error
+    header.pop("__metadata__", None)
+    for name, about in header.items():
+        begin, end = about["data_offsets"]
+        if about["dtype"] in _FLOATS:
+            yield name, _widened(data[begin:end], about["dtype"]).reshape(about["shape"])
+
+
+def _widened(data: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[np.float32]:
+    stored = data.view(_FLOATS[dtype])
+    if dtype == "BF16":
+        return (stored.astype("<u4") << 16).view("<f4")
+    return stored.astype("<f4", copy=False)
 
 
 def hash_of(path: Path) -> str:

@@ -8,20 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from pliant.content import Content, Image, Role, Text, Video
 from pliant.elastic.subnetwork import SubNetwork
 from pliant.encoder.backbone import Backbone, BackboneInfo, Batch, Item, ModelCard
-from pliant.encoder.batching import micro_batches
+from pliant.encoder.batching import micro_batches, share
 from pliant.encoder.checkpoint import digest_of
+from pliant.encoder.pooling import as_numpy, unit
 from pliant.errors import InvalidInputError
 from pliant.vectors.embeddings import Embeddings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROLES: tuple[Role, ...] = ("query", "document")
 WINDOW = 2048
@@ -51,6 +53,11 @@ class Encoder:
     def name(self) -> str:
         """The built-in name, or the directory."""
         return self.info.name
+
+    @property
+    def engine(self) -> str:
+        """What executes the text network: openvino or torch."""
+        return self.backbone.engine
 
     @cached_property
     def dim(self) -> int:
@@ -159,24 +166,36 @@ class Encoder:
             raise InvalidInputError(f"role {role!r}: must be one of {', '.join(ROLES)}")
         return self.backbone.prepare(contents, role, truncate)
 
-    @torch.inference_mode()
     def forward(self, batch: Batch, subnetwork: SubNetwork | str | None = None) -> Tensor:
         """Run one batch as it is: unit vectors [B, D] in fp32, on the device."""
-        cut = self.subnetwork(subnetwork)
-        hidden = self.backbone.forward(batch, cut)
-        pooled = self.backbone.pooling(hidden.states, hidden.mask)
-        return F.normalize(pooled[:, : cut.dim], dim=1)
+        import torch
 
-    @torch.inference_mode()
+        return torch.as_tensor(self._vectors(batch, self.subnetwork(subnetwork)))
+
     def embed(
         self, batch: Batch, subnetwork: SubNetwork | str | None = None
     ) -> npt.NDArray[np.float32]:
         """Run any number of items in micro-batches by cost: unit vectors [B, D]."""
         cut = self.subnetwork(subnetwork)
-        values = torch.empty((len(batch), cut.dim), dtype=torch.float32)
-        for positions in micro_batches(batch):
-            values[positions] = self.forward(batch.take(positions), cut).cpu()
-        return values.numpy()
+        values = np.empty((len(batch), cut.dim), dtype=np.float32)
+        streams = self.backbone.num_streams(batch)
+        parts = list(micro_batches(batch, share(batch, streams)))
+
+        def run(positions: list[int]) -> None:
+            values[positions] = as_numpy(self._vectors(batch.take(positions), cut))
+
+        if streams == 1 or len(parts) == 1:
+            for positions in parts:
+                run(positions)
+        else:
+            with ThreadPoolExecutor(streams, thread_name_prefix="embed") as pool:
+                list(pool.map(run, parts))
+        return values
+
+    def _vectors(self, batch: Batch, cut: SubNetwork) -> Any:
+        """Run one batch: unit vectors [B, D], of numpy or torch as the engine gives them."""
+        hidden = self.backbone.forward(batch, cut)
+        return unit(self.backbone.pooling(hidden.states, hidden.mask)[:, : cut.dim])
 
     def encode(
         self,

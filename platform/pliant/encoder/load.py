@@ -6,19 +6,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from pliant.config import nearest
-from pliant.encoder.arithmetic import choose_device, choose_dtype, set_threads
+from pliant.encoder.arithmetic import choose_device, choose_precision
 from pliant.encoder.backbone import Backbone
 from pliant.encoder.backends.hf_text import HfText
 from pliant.encoder.backends.layout import read_layout
 from pliant.encoder.backends.mini import NAME as MINI
 from pliant.encoder.backends.mini import Mini
 from pliant.encoder.encoder import Encoder
+from pliant.encoder.engines import Runtime
 from pliant.errors import NotFoundError
 
-BUILT_IN: dict[str, Callable[[torch.device, torch.dtype], Backbone]] = {MINI: Mini}
+BUILT_IN: dict[str, Callable[[Runtime], Backbone]] = {MINI: Mini}
 
 
 def load(
@@ -27,6 +26,7 @@ def load(
     device: str | None = None,
     threads: int | None = None,
     precision: str | None = None,
+    engine: str = "auto",
 ) -> Encoder:
     """Load an encoder; its weights are read at the first forward pass.
 
@@ -34,20 +34,20 @@ def load(
         name: a built-in name, a Hugging Face or sentence-transformers directory, or a repository
             id that is already in the local Hugging Face cache. Nothing is fetched.
         device: "cpu", "cuda" or "cuda:N"; by default a GPU where there is one.
-        threads: cores that torch may use in this process; by default torch's own choice, which is
-            one inside a Ray actor.
+        threads: cores to use in this process; by default all of them, or one inside a Ray actor.
         precision: "fp32" or "bf16"; by default bf16 where the processor has it natively.
+        engine: what executes text: "torch" (the reference), "openvino" (BERTs on CPUs), or
+            "auto", the faster of those that run the model.
 
     Raises:
         NotFoundError: no such model on this machine.
-        InvalidInputError: a device, a number of threads or a precision that cannot be.
+        InvalidInputError: a device, a number of threads, a precision or an engine that cannot be.
     """
     chosen = choose_device(device)
-    dtype = choose_dtype(precision, chosen)
-    set_threads(threads)
+    runtime = Runtime(chosen, choose_precision(precision, chosen), engine, threads)
     if name in BUILT_IN:
-        return Encoder(BUILT_IN[name](chosen, dtype))
-    return Encoder(HfText(read_layout(_find(name), name), chosen, dtype))
+        return Encoder(BUILT_IN[name](runtime))
+    return Encoder(HfText(read_layout(_find(name), name), runtime))
 
 
 def _find(name: str) -> Path:

@@ -15,8 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIDE = 260
-NUM_CLASSES = 1000
 _EPS = 1e-3
 
 

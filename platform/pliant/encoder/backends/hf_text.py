@@ -1,37 +1,39 @@
 """Text models from a local Hugging Face or sentence-transformers directory.
 
-BERTs run by `bert.py`; every other architecture runs by transformers' AutoModel. Nothing is
+BERTs run by an engine; every other architecture runs by transformers' AutoModel. Nothing is
 fetched, no code from the directory runs, and only safetensors are read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any
-
-import numpy as np
-import torch
 
 from pliant.content import Content, Role, Text, text_of
 from pliant.elastic.subnetwork import SubNetwork
-from pliant.encoder.arithmetic import dtype_of
+from pliant.encoder.arithmetic import num_threads, precision_of, set_threads
 from pliant.encoder.backbone import BackboneInfo, Batch, Hidden, Item, ModelCard
 from pliant.encoder.backends import bert
 from pliant.encoder.backends.layout import Layout
 from pliant.encoder.backends.tokens import TextTokenizer
-from pliant.encoder.checkpoint import hash_of, load_weights, weight_files
+from pliant.encoder.checkpoint import hash_of, load_weights, map_weights, weight_files
+from pliant.encoder.engines import Network, Runtime, choose_engine
 from pliant.encoder.pooling import Pooling
-from pliant.errors import InvalidInputError, NotFoundError, UnavailableError
+from pliant.errors import InvalidInputError, NotFoundError
+
+_LOADING = Lock()
+"""Held while a network is loaded, so that two threads do not load it twice."""
 
 
 class HfText:
     """A text backbone."""
 
-    def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, layout: Layout, runtime: Runtime) -> None:
         self.layout = layout
-        self.device = device
-        self.dtype = dtype
-        self._networks: dict[torch.dtype, Any] = {}
+        self.runtime = runtime
+        self.engine = choose_engine(runtime, layout.name, bert.fits(layout.config))
+        self._networks: dict[str, Network] = {}
         self._tokenizer = TextTokenizer(layout.trunk, layout.max_length, layout.lower_case)
         self.info = BackboneInfo(
             name=layout.name,
@@ -98,55 +100,36 @@ class HfText:
         """Give start and end character of each token, without special tokens or truncation."""
         return self._tokenizer.offsets(text)
 
+    def num_streams(self, batch: Batch) -> int:  # noqa: ARG002 the same for every batch
+        """The compiled engine runs one micro-batch on each core; torch shares all cores."""
+        return num_threads(self.runtime.threads) if self.engine == "openvino" else 1
+
     def forward(self, batch: Batch, subnetwork: SubNetwork) -> Hidden:
         """Run the network on the texts of a batch."""
-        texts = [item.tokens for item in batch.items]
-        dtype = dtype_of(subnetwork, self.dtype)
-        network = self._network(dtype)
-        if isinstance(network, bert.Bert):
-            packed = bert.pack(texts, self.device, dtype)
-            return Hidden(*bert.unpack(network(packed), packed))
-        return self._forward_padded(network, texts)
+        network = self._network(precision_of(subnetwork, self.runtime.precision))
+        return network([item.tokens for item in batch.items])
 
-    def _forward_padded(self, network: Any, texts: Sequence[np.ndarray]) -> Hidden:
-        longest = max(len(tokens) for tokens in texts)
-        ids = torch.full((len(texts), longest), self._pad_id, dtype=torch.long)
-        mask = torch.zeros((len(texts), longest), dtype=torch.long)
-        for row, tokens in enumerate(texts):
-            ids[row, : len(tokens)] = torch.from_numpy(tokens.astype(np.int64))
-            mask[row, : len(tokens)] = 1
-        ids, mask = ids.to(self.device), mask.to(self.device)
-        states = network(input_ids=ids, attention_mask=mask).last_hidden_state
-        return Hidden(states, mask)
+    def _network(self, precision: str) -> Network:
+        with _LOADING:
+            if precision not in self._networks:
+                self._networks[precision] = self._load(precision)
+        return self._networks[precision]
 
-    @property
-    def _pad_id(self) -> int:
-        pad = self.layout.config.get("pad_token_id")
-        return pad if isinstance(pad, int) and pad >= 0 else 0
+    def _load(self, precision: str) -> Network:
+        files, config = weight_files(self.layout.trunk), self.layout.config
+        if self.engine == "openvino":
+            from pliant.encoder.engines.openvino import OpenVinoBert
 
-    def _network(self, dtype: torch.dtype) -> Any:
-        if dtype not in self._networks:
-            self._networks[dtype] = self._load(dtype)
-        return self._networks[dtype]
+            streams = num_threads(self.runtime.threads)
+            return OpenVinoBert(map_weights(files), config, precision, streams)
+        set_threads(self.runtime.threads)
+        if bert.fits(config):
+            from pliant.encoder.engines.torch import TorchBert
 
-    def _load(self, dtype: torch.dtype) -> Any:
-        files = weight_files(self.layout.trunk)
-        if bert.fits(self.layout.config):
-            return bert.Bert(load_weights(files), self.layout.config, dtype, self.device)
-        from transformers import AutoModel
+            return TorchBert(load_weights(files), config, precision, self.runtime.device)
+        from pliant.encoder.backends.general import GeneralNetwork
 
-        try:
-            network = AutoModel.from_pretrained(
-                self.layout.trunk,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=dtype,
-            )
-        except (OSError, ValueError) as error:
-            first = str(error).splitlines()[0]
-            raise UnavailableError(f"model {self.layout.name!r} does not load: {first}") from error
-        return network.to(self.device).eval()
+        return GeneralNetwork(self.layout, precision, self.runtime.device)
 
     def _has_weights(self) -> bool:
         try:

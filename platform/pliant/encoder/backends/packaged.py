@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from pliant.encoder.checkpoint import hash_of
 from pliant.errors import NotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def packaged_file(package: str, ending: str) -> Path:
@@ -44,4 +45,6 @@ def load_pickled(path: Path, sha256: str) -> dict[str, Tensor]:
             f"weights {str(path)!r} have SHA-256 {found[:16]}…, expected {sha256[:16]}…: "
             "install the package again"
         )
+    import torch
+
     return torch.load(path, map_location="cpu", weights_only=True)
