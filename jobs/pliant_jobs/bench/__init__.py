@@ -11,6 +11,7 @@ from pliant.errors import InvalidInputError
 
 BENCHES: dict[str, tuple[str, str]] = {
     "encode": ("encode", "text encoding on the CPU beside sentence-transformers"),
+    "readers": ("readers", "each reader beside the plain use of its library"),
     "ingest": ("ingest", "the embedding job beside a bare encode loop"),
     "recovery": ("recovery", "killed jobs, resumed, beside one that nobody disturbed"),
 }

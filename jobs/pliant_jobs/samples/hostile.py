@@ -129,6 +129,10 @@ def _entities() -> str:
     return f'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e0 "ha">{levels}]>'
 
 
+def _entity_svg() -> bytes:
+    return f"{_entities()}<svg>&e9;</svg>".encode()
+
+
 def _uses() -> bytes:
     groups = "".join(
         f'<g id="g{n}">' + f'<use href="#g{n - 1}"/>' * 10 + "</g>" for n in range(1, 10)
@@ -178,7 +182,7 @@ _BAD: dict[str, tuple[str, Callable[[], bytes]]] = {
     "bomb.csv.gz": ("ExpandsTooMuch", lambda: gzip.compress(bytes(_NUM_ZEROS), mtime=0)),
     "bomb.png": ("TooManyPixels", _huge_png),
     "bomb.gif": ("TooManyPixels", _huge_gif),
-    "bomb.svg": ("ForbiddenEntities", lambda: f"{_entities()}<svg>&e9;</svg>".encode()),
+    "bomb.svg": ("ForbiddenEntities", _entity_svg),
     "uses.svg": ("ExpandsTooMuch", _uses),
     "bomb.docx": ("ForbiddenEntities", lambda: _docx_with(f"{_entities()}<a>&e9;</a>")),
     "zeros.docx": ("ExpandsTooMuch", lambda: _docx_with("\0" * _NUM_ZEROS)),

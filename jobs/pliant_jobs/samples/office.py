@@ -46,12 +46,12 @@ def _saved(document: object) -> bytes:
     return buffer.getvalue()
 
 
-_ODF = "urn:oasis:names:tc:opendocument:xmlns"
-_ODF_HEAD = (
-    f'<office:document-content xmlns:office="{_ODF}:office:1.0" xmlns:text="{_ODF}:text:1.0" '
-    f'xmlns:table="{_ODF}:table:1.0" office:version="1.2"><office:body>'
+_OPEN = "urn:oasis:names:tc:opendocument:xmlns"
+_OPEN_HEAD = (
+    f'<office:document-content xmlns:office="{_OPEN}:office:1.0" xmlns:text="{_OPEN}:text:1.0" '
+    f'xmlns:table="{_OPEN}:table:1.0" office:version="1.2"><office:body>'
 )
-_ODF_TAIL = "</office:body></office:document-content>"
+_OPEN_TAIL = "</office:body></office:document-content>"
 
 
 def odt(text: str) -> bytes:
@@ -80,7 +80,7 @@ def _opendocument(kind: str, body: str) -> bytes:
     mime = f"application/vnd.oasis.opendocument.{kind}"
     entry = '<manifest:file-entry manifest:full-path="{}" manifest:media-type="{}"/>'
     manifest = (
-        f'<manifest:manifest xmlns:manifest="{_ODF}:manifest:1.0">'
+        f'<manifest:manifest xmlns:manifest="{_OPEN}:manifest:1.0">'
         + entry.format("/", mime)
         + entry.format("content.xml", "text/xml")
         + "</manifest:manifest>"
@@ -88,7 +88,7 @@ def _opendocument(kind: str, body: str) -> bytes:
     files: dict[str, str | bytes] = {
         "mimetype": mime,
         "META-INF/manifest.xml": manifest,
-        "content.xml": _ODF_HEAD + body + _ODF_TAIL,
+        "content.xml": _OPEN_HEAD + body + _OPEN_TAIL,
     }
     return zipped(files)
 

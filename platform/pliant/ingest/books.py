@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-_OPF = "{http://www.idpf.org/2007/opf}"
+_BOOK = "{http://www.idpf.org/2007/opf}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, OSError)
@@ -82,11 +82,11 @@ def _spine(blob: Blob) -> tuple[list[str], dict[str, MetadataValue]]:
     if not place:
         raise UnreadableError("BrokenPackage", "the book's container names no package file")
     package = _xml(_part(blob, place))
-    items = {item.get("id"): item.get("href", "") for item in package.iter(f"{_OPF}item")}
+    items = {item.get("id"): item.get("href", "") for item in package.iter(f"{_BOOK}item")}
     folder = posixpath.dirname(place)
     names = [
         posixpath.normpath(posixpath.join(folder, unquote(items[found])))
-        for node in package.iter(f"{_OPF}itemref")
+        for node in package.iter(f"{_BOOK}itemref")
         if (found := node.get("idref")) in items
     ]
     given = {

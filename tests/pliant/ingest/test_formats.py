@@ -162,7 +162,7 @@ def test_a_template_makes_the_content_of_a_row(tmp_path: Path) -> None:
     given = records(tmp_path / "a.csv", rows, template="{title}. {body} ({n})")
     assert given["row=0"].content == (Text("Heron. It waits (3)"),)
     assert given["row=0"].metadata == {}
-    assert failed(tmp_path / "a.csv", rows, template="{titel}")[0] == "MissingColumn"
+    assert failed(tmp_path / "a.csv", rows, template="{headline}")[0] == "MissingColumn"
 
 
 def test_a_whole_table_is_one_record(tmp_path: Path) -> None:
