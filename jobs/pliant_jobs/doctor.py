@@ -15,7 +15,16 @@ import pliant
 from pliant.config import Config, parse
 from pliant.errors import PliantError
 
-PACKAGES = ("torch", "ray", "transformers", "pymilvus", "milvus-lite", "decord2", "pypdfium2")
+PACKAGES = (
+    "torch",
+    "openvino",
+    "ray",
+    "transformers",
+    "pymilvus",
+    "milvus-lite",
+    "decord2",
+    "pypdfium2",
+)
 PROBE = "A red bicycle leans against a wall."
 TOLERANCE = 2e-2  # bf16 arithmetic against values computed in fp32
 
@@ -147,7 +156,8 @@ def _store(config: DoctorConfig) -> tuple[str, str]:
 def _model(name: str) -> tuple[str, str]:
     encoder = pliant.load(name)
     kinds = ", ".join(encoder.info.modalities)
-    return "ok", f"{name}: {kinds}; {encoder.dim} dimensions, space {encoder.space_id}"
+    space = f"{encoder.dim} dimensions, space {encoder.space_id}"
+    return "ok", f"{name}: {kinds}; {space}; text runs by {encoder.engine}"
 
 
 def _vectors(name: str) -> tuple[str, str]:

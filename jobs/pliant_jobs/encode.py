@@ -35,7 +35,7 @@ class EncodeConfig(Config):
     output: Path | None = Field(None, description="FILE.npy (vectors) or FILE.parquet (with text).")
     model: str = Field("pliant-mini", description="Model: built in, a directory, or a cached id.")
     subnetwork: str = Field("full", description="Sub-network, such as d6-w1-128.")
-    threads: int | None = Field(None, ge=1, description="Cores to use; torch's choice by default.")
+    threads: int | None = Field(None, ge=1, description="Cores to use; all of them by default.")
     json_: bool = Field(False, alias="json", description="Print one JSON document.")
     quiet: bool = Field(False, description="Print nothing.")
 

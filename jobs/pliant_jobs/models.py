@@ -78,6 +78,7 @@ def _describe(name: str) -> dict[str, Any]:
         "max_tokens": encoder.max_tokens,
         "subnetworks": [f"d{full.depth}-w{full.width:g}-{dim}" for dim in dims],
         "precisions": ["bf16", "fp32"],
+        "engine": encoder.engine,
         "similarity": card.similarity,
         "prompts": {role: card.prompts.get(role, "") for role in ("query", "document")},
         "licences": dict(card.licences),

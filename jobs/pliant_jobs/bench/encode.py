@@ -37,8 +37,8 @@ class EncodeBenchConfig(Config):
     """Measure encoding beside sentence-transformers: its defaults, its bf16 weights, its fp32.
 
     Texts are real English: short (about 15 tokens), mixed (mean 102), long (256). Figures that need
-    OpenVINO (ratio_vs_sentence_transformers_best, ratio_vs_engine_best) come with the compiled
-    engine. The baseline lives in .venv-peers (make peers).
+    OpenVINO on the other side (ratio_vs_sentence_transformers_best, ratio_vs_engine_best) are not
+    there yet. The baseline lives in .venv-peers (make peers).
     """
 
     texts: int = Field(2000, ge=8, description="Texts in each set.")
@@ -80,6 +80,7 @@ def run(config: EncodeBenchConfig) -> BenchReport:
             **config.model_dump(mode="json", exclude={"report", "quiet", "json_"}),
             "threads": threads,
             "precision": bench.precision,
+            "engine": bench.ours.engine,
             "baseline": {"name": "sentence-transformers", "python": peer.python, **versions},
             "texts_used": bench.sizes,
         }

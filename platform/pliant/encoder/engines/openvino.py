@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino
-from openvino import Model, Node, opset15
 
 from pliant.encoder.backbone import Hidden
+from pliant.encoder.engines.silent import openvino, opset15
 from pliant.errors import UnavailableError
 
 Array = npt.NDArray[np.float32]
+Node = openvino.Node
 NOT_THERE = -1e4
 """Added to the score of a padded token: its exponential is 0."""
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -72,7 +72,7 @@ class BertGraph:
         self._num_blocks = int(config["num_hidden_layers"])
         self._hidden = int(config["hidden_size"])
 
-    def build(self) -> Model:
+    def build(self) -> openvino.Model:
         """Give the graph; its inputs are the embedded tokens and what is added to scores."""
         embedded = opset15.parameter([-1, -1, self._hidden], np.float32, name="embedded")
         bias = opset15.parameter([-1, 1, 1, -1], np.float32, name="bias")
@@ -80,7 +80,7 @@ class BertGraph:
         for index in range(self._num_blocks):
             x = self._block(x, bias, f"encoder.layer.{index}")
         inputs = [embedded, bias]
-        return Model([x], inputs, "bert")  # pyright: ignore[reportGeneralTypeIssues] their stubs
+        return openvino.Model([x], inputs, "bert")  # pyright: ignore[reportGeneralTypeIssues] their stubs
 
     def take(self, name: str) -> Array:
         """Give a tensor by its name in a BERT, with or without a head above it.
