@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pliant.errors import UnavailableError
+from pliant.errors import PliantError, UnavailableError
 from pliant_jobs import killpoints
 from pliant_jobs.commit import Commits
 from pliant_jobs.embed_config import EmbedConfig
-from pliant_jobs.keeper import Renewal, keeper_of, kept
+from pliant_jobs.keeper import Renewal, give_back, keeper_of, kept
 from pliant_jobs.plan import Plan, Question, compare, find_open, gone
 from pliant_jobs.stop import Stopped
 from pliant_jobs.tally import Tally
@@ -63,6 +63,7 @@ class Job:
         self.ledger_s = 0.0
         self.interrupted: str | None = None
         self._only = only
+        self._is_new = False
         self._screen = screen
         self._stream = stream
 
@@ -85,6 +86,7 @@ class Job:
             existed = store.exists(config.collection)
             if not existed and not sources:
                 return
+            self._is_new = not existed
             self._ensure_collection(store, encoder, sources, existed=existed)
             self._compare_and_write(store, sources, patience)
 
@@ -160,26 +162,24 @@ class Job:
 
     def _write(self, to: _Open, plan: Plan, keeper: LeaseKeeper) -> None:
         """Change the collection, under a lease that this job has acquired."""
-        clean = keeper.found_clean and to.ledger.is_trusted
+        clean = self._is_new or (keeper.found_clean and to.ledger.is_trusted)
         to.ledger.belong_to(keeper.lease)
-        with kept(self.config, keeper, to.patience) as renewal:
-            self._prune(to)
-            to.ledger.write(plan.refreshed)
-            finished, stopped = False, None
-            if plan.todo:
-                before = time.perf_counter()
-                find_open(plan, to.ledger, to.question.options, clean=clean)
-                self.ledger_s += time.perf_counter() - before
-                try:
+        try:
+            with kept(self.config, keeper, to.patience) as renewal:
+                self._prune(to)
+                to.ledger.write(plan.refreshed)
+                if plan.todo:
+                    self._find_open(to, plan, clean=clean)
                     self._run_pipeline(to, plan, keeper, renewal)
-                    finished = not self.tally.num_open
-                except Stopped as stop:
-                    stopped = stop
-            else:
-                finished = clean
-        keeper.release(clean=finished)
-        if stopped:
-            raise stopped
+        except (PliantError, Stopped):
+            give_back(self.config, keeper)
+            raise
+        keeper.release(clean=clean or (bool(plan.todo) and to.ledger.covers_collection()))
+
+    def _find_open(self, to: _Open, plan: Plan, *, clean: bool) -> None:
+        before = time.perf_counter()
+        find_open(plan, to.ledger, to.question.options, clean=clean)
+        self.ledger_s += time.perf_counter() - before
 
     def _prune(self, to: _Open) -> None:
         keys = sorted({entry.source_key for entry in to.missing})

@@ -13,6 +13,8 @@ import pytest
 from pliant.errors import UnavailableError
 from pliant.store import MilvusStore
 from pliant.store.lease import LeaseKeeper
+from pliant.store.ledger import Ledger
+from pliant.store.lite import lite_url
 from pliant_jobs import embed, killpoints, plan, retry
 
 SMALL_PARTS = {"resources": {"rows_per_part": 4}}
@@ -157,6 +159,15 @@ def test_what_was_written_before_the_kill_is_not_embedded_again(runs: Any) -> No
     assert runs.texts("a.jsonl") == sorted(rows("a", 10))
 
 
+def test_a_source_left_open_stays_so_until_a_run_is_about_it(runs: Any) -> None:
+    open_one, other = runs.write("a.jsonl", rows("a", 10)), runs.write("b.jsonl", ["b"])
+    assert runs.run_killed("after_upsert", 2)
+    runs.run(other)
+    runs.write("a.jsonl", ["changed since"])
+    assert runs.run(open_one).rows.deleted == 5  # the sixth was replaced
+    assert runs.texts("a.jsonl") == ["changed since"]
+
+
 def test_a_large_source_is_complete_part_by_part(runs: Any) -> None:
     runs.write("a.jsonl", rows("a", 10))
     assert runs.run_killed("after_embed", 4, **SMALL_PARTS)
@@ -197,6 +208,22 @@ def test_a_job_is_refused_while_another_is_alive(runs: Any) -> None:
         runs.run()
     keeper.release(clean=True)
     assert runs.run().sources.embedded == 1
+
+
+def test_after_a_job_that_failed_the_next_one_begins_at_once(
+    runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.write("a.jsonl", rows("a", 4))
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "pipeline", broken)
+        with pytest.raises(UnavailableError, match="broken"):
+            runs.run()
+    assert runs.run().rows.written == 4
+
+
+def broken(config: Any, work: Any) -> Any:
+    raise UnavailableError("broken")
+    yield
 
 
 def test_a_lease_that_ran_out_is_taken_over_and_its_owner_writes_nothing_more(runs: Any) -> None:
@@ -245,6 +272,20 @@ def test_an_embedded_store_written_by_its_url_does_not_trust_its_file(runs: Any)
     report = runs.run()
     assert (report.sources.embedded, runs.pipeline.encoder.prepared) == (1, [])
     assert runs.run().sources.unchanged == 1
+
+
+def test_the_ledger_of_a_server_is_a_collection_that_lists_do_not_show(runs: Any) -> None:
+    runs.write("a.jsonl", rows("a", 10))
+    with lite_url(runs.store.uri) as handle:
+        here = {"uri": handle.url, **SMALL_PARTS}
+        assert runs.run_killed("after_embed", 4, **here)
+        runs.run(**here)
+        again = runs.run(**here)
+        with MilvusStore.open(handle.url) as store:
+            entries = list(Ledger(store, runs.name).entries())
+            assert "pliant_ledger" not in store.list()
+    assert again.sources.unchanged == 1
+    assert [(entry.state, entry.count) for entry in entries] == [("done", 10)]
 
 
 def leaving_out(monkeypatch: pytest.MonkeyPatch, safeguard: str) -> None:

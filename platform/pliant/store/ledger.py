@@ -131,6 +131,19 @@ class Ledger:
                 if row["source_key"] in wanted:
                     yield row["source_key"], row["generation"], row["id"]
 
+    def covers_collection(self) -> bool:
+        """Tell whether every row is of a source and generation that the ledger has; reads all keys.
+
+        Asked once, after a job that went on where another died: sources that were not among its
+        arguments may still be half written.
+        """
+        entries = (entry for entry in self.entries() if entry.state != "part")
+        known = {entry.source_key: entry.generation for entry in entries}
+        rows = statements.scan(self._connection, self._name, "", ["source_key", "generation"])
+        return all(
+            known.get(row["source_key"]) == row["generation"] for row in rows if row["source_key"]
+        )
+
     def _key(self, entry: Entry) -> str:
         return row_key(self._uid, f"{entry.source_key}/{entry.part}")
 

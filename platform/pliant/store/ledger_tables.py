@@ -112,7 +112,9 @@ class MilvusTable:
 
     def rows(self, collection: str, names: Sequence[str]) -> Iterator[Row]:
         """Give the rows of a collection."""
-        yield from statements.scan(self._connection, LEDGER, equal("collection", collection), names)
+        where = equal("collection", collection)
+        for row in statements.scan(self._connection, LEDGER, where, names):
+            yield {name: row[name] for name in names}  # they come with their ids
 
     def put(self, rows: Sequence[Row]) -> None:
         """Write rows; one with a known id is replaced."""
