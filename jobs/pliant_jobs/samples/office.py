@@ -129,7 +129,7 @@ def xlsx(text: str) -> bytes:
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer) as book:
         sheet = book.add_worksheet("Prices")
-        for at, row in enumerate([("text", "n"), (text, 1), (f"{text}, again", 2.5)]):
+        for at, row in enumerate([("text", "n"), (text, 1), (f"{text}, again", 2)]):
             sheet.write_row(at, 0, row)
         book.add_worksheet("Empty")
     return buffer.getvalue()

@@ -134,7 +134,7 @@ def test_scenes_are_cut_where_the_picture_changes(tmp_path: Path, clip_mp4: Path
 def test_sheets_have_typed_rows(tmp_path: Path) -> None:
     given = records(tmp_path / "a.xlsx", kinds.make(".xlsx", WORDS))
     assert list(given) == ["sheet=Prices;row=0", "sheet=Prices;row=1"]
-    assert given["sheet=Prices;row=1"].metadata == {"n": 2.5}
+    assert given["sheet=Prices;row=1"].metadata == {"n": 2}
     assert (
         failed(tmp_path / "a.xlsx", kinds.make(".xlsx", WORDS), table="Price")[0] == "MissingTable"
     )
