@@ -204,9 +204,8 @@ class Job:
         )
         work = Work(plan.todo, plan.resumes, self.space_id, keeper.lease.fence)
         num_rows = expected_rows(plan.todo)
-        acks = (self._stream or stream)(config, work)
         try:
-            for ack in acks:
+            for ack in (self._stream or stream)(config, work):
                 renewal.check()
                 if ack is not None and (done := self.tally.add(ack)):
                     commits.add(done)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pliant.ingest.source import Source
     from pliant.store.schema import FieldType
 
-SAMPLED_TABLES, SAMPLED_ROWS, SAMPLED_FILES = 8, 200, 200
+SAMPLED_TABLES, SAMPLED_ROWS, SAMPLED_FILES = 64, 200, 200
 
 
 def metadata_fields(sources: Sequence[Source], options: ReadOptions) -> dict[str, FieldType]:

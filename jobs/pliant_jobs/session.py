@@ -58,7 +58,8 @@ def ray_session(address: str | None = None) -> Iterator[Session]:
             yield Session(cpus, len(nodes), _log_folder(address), time.monotonic() - started)
         finally:
             if owned:
-                ray.shutdown()
+                with contextlib.suppress(ray.exceptions.RayError, RuntimeError):
+                    ray.shutdown()  # actors that die while Ray ends are no news
                 _forget_old_sessions()
 
 

@@ -260,7 +260,7 @@ def test_a_signal_stops_the_job_with_a_report_and_no_process(
     job.send_signal(signum)
     _, errors = job.communicate(timeout=60)
     assert job.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[signum], errors
-    assert "Traceback" not in errors
+    assert "Traceback" not in errors, errors
     written = json.loads(report.read_text())
     assert written["interrupted"] == signum.name
     with MilvusStore.open(str(store)) as opened:
