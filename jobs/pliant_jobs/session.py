@@ -46,6 +46,7 @@ def ray_session(address: str | None = None) -> Iterator[Session]:
     started = time.monotonic()
     _silence()
     import ray
+    import ray.exceptions
 
     owned = not ray.is_initialized()
     with _native_noise_to_log() if owned else contextlib.nullcontext():
