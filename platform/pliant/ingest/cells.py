@@ -79,7 +79,7 @@ def _inside(blob: Blob, value: str) -> Path | None:
             "not in an archive or a remote place",
         )
     path = Path(blob.source.path).parent / value
-    if not path.is_file():
+    if not _is_file(path):
         if re.search(r"\s", value):
             return None
         raise UnreadableError(
@@ -91,6 +91,13 @@ def _inside(blob: Blob, value: str) -> Path | None:
             "OutsideSource", f"the media file {value!r} lies outside of the source folder"
         )
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # longer than a name can be: a text that ends like one
+        return False
 
 
 def _file(blob: Blob, path: Path) -> tuple[Content, bytes]:

@@ -307,3 +307,11 @@ def test_max_rows_is_named(tmp_path: Path) -> None:
     *_, last = items(path, limits=Limits(max_rows=2))
     assert isinstance(last, Failure)
     assert (last.error, last.message) == ("TooManyRows", "the table goes on; max_rows allows 2")
+
+
+def test_a_long_text_that_ends_like_a_file_name_is_a_text(tmp_path: Path) -> None:
+    text = "Words of a manual, at length, " * 40 + "and then see figure.png"
+    table = tmp_path / "t.jsonl"
+    table.write_text(json.dumps({"text": text}) + "\n")
+    records = list(read(source_of(table)))
+    assert [record.content for record in records if isinstance(record, Record)] == [(Text(text),)]
